@@ -1,0 +1,6 @@
+/**
+ * Networking of containers: networks, addresses, host ports, names. See `types.ts` for the vocabulary and
+ * the life cycle.
+ */
+export { NetworkService, type NetworkServiceOptions } from './network-service.ts';
+export type * from './types.ts';
