@@ -138,7 +138,7 @@ function fixPasswordDates(rootfs: string, epoch: number): void {
   writeFileSync(shadow, text);
 }
 
-function aptSources(suite: string): Record<string, { text: string }> {
+function aptSources(suite: string): typeof FILES {
   const stanza = (uri: string, suites: string) =>
     `Types: deb\nURIs: ${uri}\nSuites: ${suites}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
   return {

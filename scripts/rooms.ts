@@ -1,0 +1,56 @@
+/**
+ * The rooms of `src/` and what each may import: DESIGN's table as data. An arrow that is not here does not exist.
+ * `errdefs` and `store` stand below everything and are open to all.
+ */
+
+/** Open to every room. */
+export const GROUND = ['errdefs', 'store'] as const;
+
+const BELOW_CONTAINER = [
+  'linux',
+  'oci',
+  'content',
+  'snapshot',
+  'distribution',
+  'image',
+  'runtime',
+  'network',
+  'volume',
+];
+
+/** room → the rooms whose index.ts it may import, beside {@link GROUND}. */
+export const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  errdefs: [],
+  store: [],
+  linux: [],
+  oci: [],
+  content: ['oci'],
+  snapshot: ['linux', 'oci', 'content'],
+  distribution: ['oci', 'content'],
+  image: ['oci', 'content', 'snapshot', 'distribution'],
+  runtime: ['linux', 'oci'],
+  network: ['linux'],
+  volume: ['linux'],
+  container: BELOW_CONTAINER,
+  build: BELOW_CONTAINER,
+  engine: [...BELOW_CONTAINER, 'container', 'build'],
+  api: ['oci'],
+  daemon: ['engine', 'api'],
+  cli: ['oci'],
+  hub: ['oci', 'content'],
+};
+
+/** Arrows that carry types only: nothing of them is left when the program runs. */
+export const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
+  cli: ['api'],
+  engine: ['api'],
+};
+
+/** npm packages that belong to certain rooms; one that is not named here may be used by any. */
+export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  koffi: ['linux'],
+  fastify: ['api', 'hub'],
+  commander: ['cli', 'daemon', 'hub'],
+  undici: ['distribution', 'cli'],
+  '@docker/node-sdk': ['api', 'engine', 'container', 'cli', 'image', 'network', 'volume'],
+};
