@@ -69,6 +69,12 @@ async function build(
     chmodSync(rootfs, 0o755);
     const spec = await recipe.build({ rootfs, downloads: join(directory, 'downloads'), say });
     await writeArchive(rootfs, spec, join(work, 'layout'), path);
+    // What an older recipe or package left in the cache is of no more use.
+    const family = `${recipe.name.replace(':', '-')}-`;
+    for (const file of readdirSync(directory)) {
+      if (file.startsWith(family) && file.endsWith('.tar') && join(directory, file) !== path)
+        rmSync(join(directory, file));
+    }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
