@@ -8,3 +8,4 @@ export * from './image-config.ts';
 export * from './manifest.ts';
 export * from './platform.ts';
 export * from './reference.ts';
+export * from './tar.ts';
