@@ -23,6 +23,8 @@ const TYPEFLAGS: Readonly<Record<TarType, string>> = {
   fifo: '6',
 };
 
+const DEFAULT_MODES: Partial<Record<TarType, number>> = { directory: 0o755, symlink: 0o777 };
+
 const SLASH = 0x2f;
 const NANOS = 1_000_000_000n;
 const ZEROS = Buffer.alloc(2 * BLOCK);
@@ -134,7 +136,7 @@ export function encodeTarHeader(entry: TarEntryInput): Buffer {
   const linkName = bytesOf(entry.linkName ?? '');
   if (linkName.length > 0) putText(157, 100, linkName, 'linkpath');
 
-  octal(100, 8, (entry.mode ?? (type === 'directory' ? 0o755 : 0o644)) & 0o7777, 'mode');
+  octal(100, 8, (entry.mode ?? DEFAULT_MODES[type] ?? 0o644) & 0o7777, 'mode');
   octal(108, 8, entry.uid ?? 0, 'uid');
   octal(116, 8, entry.gid ?? 0, 'gid');
   octal(124, 12, size, 'size');
