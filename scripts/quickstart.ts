@@ -13,7 +13,7 @@ const REGISTRY_PATIENCE = 3000;
 
 const wharf = join(REPOSITORY, 'bin/wharf');
 const step = (line: string) => process.stdout.write(`\n==> ${line}\n`);
-const say = (line: string) => process.stdout.write(`    ${line}\n`);
+const say = (line: string): void => void process.stdout.write(`    ${line}\n`);
 
 /** Shows a command of `wharf` and what it prints; a failure ends the quickstart. */
 function show(...args: string[]): void {
@@ -41,7 +41,10 @@ async function ensureDaemon(): Promise<void> {
 /** Gets an image: what is here stays, then the configured registry if it answers soon, else the library's recipe. */
 async function ensureImage(name: string): Promise<void> {
   const { status } = await engine.request('GET', `/images/${name}:latest/json`);
-  if (status === 200) return say(`${name}: already here`);
+  if (status === 200) {
+    say(`${name}: already here`);
+    return;
+  }
   if (await registryHas(name)) {
     say(`${name}: pulling from the registry`);
     const answer = await engine.request('POST', `/images/create?fromImage=${name}&tag=latest`);
