@@ -208,7 +208,11 @@ describe('TarParser', () => {
       '26 GNU.sparse.map=1,2,3,4\n',
     ];
     for (const body of bad)
-      assert.throws(() => parse(Buffer.concat([pax(body), patched(0, 'x')])), undefined, body);
+      assert.throws(
+        () => parse(Buffer.concat([pax(body), patched(0, 'x')])),
+        { kind: 'InvalidParameter' },
+        body,
+      );
   });
 
   it('takes names that look like members of Object', () => {
@@ -238,7 +242,7 @@ describe('writeTar', () => {
         mode: 0o4755,
         uid: 3_000_000,
         gid: 7,
-        mtime: -1_500_000_000n,
+        mtime: -2_000_000_000n,
         xattrs: new Map([['security.capability', Buffer.from([1, 0, 10, 255])]]),
       },
       body: Buffer.from('hello'),
@@ -269,7 +273,7 @@ describe('writeTar', () => {
     assert.equal(file.name.toString('latin1'), 'caf\xe9');
     assert.deepEqual(
       [file.mode, file.uid, file.gid, file.mtime, file.size],
-      [0o4755, 3_000_000, 7, -1_500_000_000n, 5],
+      [0o4755, 3_000_000, 7, -2_000_000_000n, 5],
     );
     assert.deepEqual(file.xattrs.get('security.capability'), Buffer.from([1, 0, 10, 255]));
     assert.equal(seen[2]!.entry.name.length, 250);
@@ -287,7 +291,7 @@ describe('writeTar', () => {
       env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
     });
     assert.match(list, /^drwxrwxrwt 0\/0 +0 1970-01-01 00:00:01\.5 dir\/$/m);
-    assert.match(list, /^-rwsr-xr-x 3000000\/7 +5 1969-12-31 23:59:58\.5 caf\\351$/m);
+    assert.match(list, /^-rwsr-xr-x 3000000\/7 +5 1969-12-31 23:59:58 +caf\\351$/m);
     assert.match(list, new RegExp(`^lrwxrwxrwx .*link -> ${'x'.repeat(101)}$`, 'm'));
     assert.match(list, /^crw-r--r-- 0\/0 +1,3 .* null$/m);
   });
