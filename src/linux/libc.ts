@@ -55,3 +55,8 @@ export function check(syscall: string, result: number, path?: string): number {
   if (result === -1) throw new SyscallError(syscall, koffi.errno(), path);
   return result;
 }
+
+/** The errno of the last call, for where a failure is expected and an exception would only cost time. Call it at once. */
+export function lastErrno(): number {
+  return koffi.errno();
+}

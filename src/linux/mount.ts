@@ -239,7 +239,13 @@ function mountByFsconfig(
   try {
     for (const [key, value] of settings) {
       const command = value === true ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
-      fsconfig(fsfd, command, key, value === true ? null : value, `${type} ${key}`);
+      fsconfig(
+        fsfd,
+        command,
+        key,
+        value === true ? null : value,
+        `${type} ${key}${value === true ? '' : `=${value}`}`,
+      );
     }
     fsconfig(fsfd, FSCONFIG_CMD_CREATE, null, null, `${type} on ${target}`);
     const attributes = pickFlags(flags, MOUNT_ATTR);

@@ -8,6 +8,7 @@
  * call resolves anew.
  */
 import fs from 'node:fs';
+import { constants } from 'node:os';
 import {
   chmodFd,
   chownAt,
@@ -27,7 +28,7 @@ import {
   unlinkAt,
   utimensAt,
 } from './fd.ts';
-import { check, isErrno, libcFunction, SyscallError } from './libc.ts';
+import { isErrno, lastErrno, libcFunction, SyscallError } from './libc.ts';
 import { removeTreeAt } from './remove-tree.ts';
 import { fgetxattr, flistxattr, setXattr } from './xattr.ts';
 
@@ -35,7 +36,7 @@ import { fgetxattr, flistxattr, setXattr } from './xattr.ts';
 const SYS_OPENAT2 = 437;
 const RESOLVE_IN_ROOT = 0x10;
 const S_IFMT = 0o170000;
-const EINVAL = 22;
+const { EAGAIN, EFBIG, EINTR, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, EOPNOTSUPP } = constants.errno;
 
 const syscall = libcFunction<[number, number, Name, Buffer, number]>(
   'long syscall(long nr, int dirfd, const char *path, const void *how, size_t size)',
@@ -50,17 +51,21 @@ howWords[2] = BigInt(RESOLVE_IN_ROOT);
  * has `O.NOFOLLOW`. Retries where the kernel could not tell whether a concurrent rename let `..` escape (`EAGAIN`).
  */
 export function openInRoot(rootFd: number, path: Name, flags: number, mode = 0): number {
+  const fd = tryOpenInRoot(rootFd, path, flags, mode);
+  if (fd < 0) throw new SyscallError('openat2', -fd, showName(path));
+  return fd;
+}
+
+/** Like {@link openInRoot}, but returns a failure as the negative errno: for where it is expected and frequent. */
+export function tryOpenInRoot(rootFd: number, path: Name, flags: number, mode = 0): number {
   const name = cName(path.length === 0 ? '.' : path);
   howWords[0] = BigInt((flags | O.CLOEXEC) >>> 0);
   howWords[1] = BigInt(mode);
   for (let tries = 0; ; tries++) {
     const fd = syscall(SYS_OPENAT2, rootFd, name, how, 24);
     if (fd !== -1) return fd;
-    try {
-      check('openat2', fd, showName(path));
-    } catch (err) {
-      if (tries >= 100 || !isErrno(err, 'EAGAIN', 'EINTR')) throw err;
-    }
+    const errno = lastErrno();
+    if (tries >= 100 || (errno !== EAGAIN && errno !== EINTR)) return -errno;
   }
 }
 
@@ -183,14 +188,15 @@ export class RootedDir {
     // O_NONBLOCK: a fifo planted there must not hang the daemon.
     return this.with(path, O.RDONLY | O.NONBLOCK | O.NOCTTY, (fd) => {
       const stat = fs.fstatSync(fd);
-      if (!stat.isFile()) throw new SyscallError('read', stat.isDirectory() ? 21 : EINVAL, showName(path));
+      if (!stat.isFile())
+        throw new SyscallError('read', stat.isDirectory() ? EISDIR : EINVAL, showName(path));
       const out = Buffer.allocUnsafe(Math.min(stat.size, max) + 1);
       let length = 0;
       for (;;) {
         const n = fs.readSync(fd, out, length, out.length - length, null);
         length += n;
         if (n === 0) return out.subarray(0, length);
-        if (length === out.length) throw new SyscallError('read', 27, showName(path)); // EFBIG
+        if (length === out.length) throw new SyscallError('read', EFBIG, showName(path));
       }
     });
   }
@@ -207,23 +213,24 @@ export class RootedDir {
 
   /** Like {@link lstat}, and undefined where there is nothing (or a parent is no directory). */
   lstatIfExists(path: Name): fs.BigIntStats | undefined {
+    const fd = tryOpenInRoot(this.fd, path, O.PATH | O.NOFOLLOW);
+    if (fd === -ENOENT || fd === -ENOTDIR) return undefined;
+    if (fd < 0) throw new SyscallError('openat2', -fd, showName(path));
     try {
-      return this.lstat(path);
-    } catch (err) {
-      if (isErrno(err, 'ENOENT', 'ENOTDIR')) return undefined;
-      throw err;
+      return fs.fstatSync(fd, { bigint: true });
+    } finally {
+      closeFd(fd);
     }
   }
 
   /** True when `path`, symlinks followed, leads to something. */
   exists(path: Name): boolean {
-    try {
-      closeFd(openInRoot(this.fd, path, O.PATH));
-      return true;
-    } catch (err) {
-      if (isErrno(err, 'ENOENT', 'ENOTDIR', 'ELOOP')) return false;
-      throw err;
+    const fd = tryOpenInRoot(this.fd, path, O.PATH);
+    if (fd >= 0) closeFd(fd);
+    else if (fd !== -ENOENT && fd !== -ENOTDIR && fd !== -ELOOP) {
+      throw new SyscallError('openat2', -fd, showName(path));
     }
+    return fd >= 0;
   }
 
   /** mkdir(2) with exactly `mode`, whatever the umask. */
@@ -241,12 +248,12 @@ export class RootedDir {
 
   /** Makes `path` and its missing parents; existing ones (also symlinks to directories in the root) are kept. */
   mkdirAll(path: Name, mode = 0o755): void {
-    try {
-      closeFd(openInRoot(this.fd, path, O.PATH | O.DIRECTORY));
+    const fd = tryOpenInRoot(this.fd, path, O.PATH | O.DIRECTORY);
+    if (fd >= 0) {
+      closeFd(fd);
       return;
-    } catch (err) {
-      if (!isErrno(err, 'ENOENT')) throw err;
     }
+    if (fd !== -ENOENT) throw new SyscallError('openat2', -fd, showName(path));
     const { dir, name } = splitPath(path);
     if (name === '.') return;
     this.mkdirAll(dir, mode);
@@ -290,7 +297,7 @@ export class RootedDir {
     this.with(path, O.PATH | O.NOFOLLOW, (fd) => {
       // Old file systems (ext4 before 6.6) would really change a symlink's mode, and report an error all the same.
       if ((fs.fstatSync(fd).mode & S_IFMT) === fs.constants.S_IFLNK) {
-        throw new SyscallError('chmod', 95, showName(path));
+        throw new SyscallError('chmod', EOPNOTSUPP, showName(path));
       }
       chmodFd(fd, mode);
     });
@@ -351,7 +358,8 @@ export class RootedDir {
       ];
       if (root.length === 1) return full;
       // A concurrent rename may have moved it out; then there is no path inside.
-      if (!full.subarray(0, root.length).equals(root)) throw new SyscallError('readlink', 2, showName(path));
+      if (!full.subarray(0, root.length).equals(root))
+        throw new SyscallError('readlink', ENOENT, showName(path));
       return full.length === root.length ? Buffer.from('/') : full.subarray(root.length);
     });
   }
