@@ -102,20 +102,23 @@ export function mountOverlay(overlay: OverlayMount): void {
   if (overlay.lower.length > OVL_MAX_STACK) {
     throw invalidParameter(`overlay: ${overlay.lower.length} layers, the kernel takes ${OVL_MAX_STACK}`);
   }
-  if (overlayByFsconfig) {
-    try {
-      mountOverlayByFsconfig(overlay);
-      return;
-    } catch (err) {
-      // A kernel before 6.8 does not know `lowerdir+` (EINVAL), one before 5.2 no fsopen (ENOSYS). A real mistake
-      // fails again below, and then it counts.
-      if (!isErrno(err, 'EINVAL', 'ENOSYS')) throw err;
-      mountOverlayByMount(overlay);
-      overlayByFsconfig = false;
-      return;
-    }
+  if (!overlayByFsconfig) {
+    mountOverlayByMount(overlay);
+    return;
   }
-  mountOverlayByMount(overlay);
+  try {
+    mountOverlayByFsconfig(overlay);
+  } catch (err) {
+    // A kernel before 6.8 does not know `lowerdir+` (EINVAL), one before 5.2 no fsopen (ENOSYS). What is wrong in
+    // itself fails both ways; the first failure has the better words.
+    if (!isErrno(err, 'EINVAL', 'ENOSYS')) throw err;
+    try {
+      mountOverlayByMount(overlay);
+    } catch {
+      throw err;
+    }
+    overlayByFsconfig = false;
+  }
 }
 
 // overlayfs takes backslashes out of upperdir and workdir, though not out of `lowerdir+`.
