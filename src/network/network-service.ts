@@ -1,3 +1,5 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type {
   EndpointSettings,
   NetworkCreateRequest,
@@ -5,8 +7,34 @@ import type {
   NetworkInspect,
   NetworkPruneResponse,
 } from '@docker/node-sdk';
-import { notImplemented } from '../errdefs/index.ts';
+import { conflict, forbidden, invalidParameter, isKind, messageOf } from '../errdefs/index.ts';
+import { Rtnetlink } from '../linux/index.ts';
 import type { Store } from '../store/index.ts';
+import { BridgeDriver } from './bridge-driver.ts';
+import {
+  formatResolvConf,
+  type HostsLine,
+  hostsFile,
+  overrideResolvConf,
+  parseExtraHosts,
+  parseResolvConf,
+  RESOLVER_ADDRESS,
+  type ResolvConf,
+  reachableNameservers,
+} from './container-files.ts';
+import { endpointResource, isDefaultBridge } from './endpoints.ts';
+import { Firewall, type FirewallBridge } from './firewall.ts';
+import { ForwardPolicy } from './forward-policy.ts';
+import { HostPorts } from './host-ports.ts';
+import { overlaps, type Prefix, parseCidr } from './ipv4.ts';
+import { networkOf, newBridgeMac, PREDEFINED } from './network-create.ts';
+import { filterList, filterPrune, type NetworkFilters } from './network-filters.ts';
+import { defaultBridge, type Network, Networks, predefined, prefixOf } from './networks.ts';
+import { type ReconcileParts, reconcileLeases, reconcileLinks } from './reconcile.ts';
+import { type NetworkRecord, NetworkRecords } from './records.ts';
+import { Resolver } from './resolver.ts';
+import { Sandboxes } from './sandboxes.ts';
+import { chooseSubnet, DEFAULT_POOLS, hostPrefixes, nameserverPrefixes } from './subnet-pool.ts';
 import type {
   AddressPool,
   AllocateRequest,
@@ -40,75 +68,456 @@ export interface NetworkServiceOptions {
   dns?: readonly string[];
   dnsSearch?: readonly string[];
   dnsOptions?: readonly string[];
-  /** dockerd's `--mtu`. */
+  /** dockerd's `--mtu`. Default: 1500, or less when the host's way out takes less. */
   mtu?: number;
   log?: NetworkLog;
 }
 
-/** Filters of list and prune: key → accepted values (`{"driver": ["bridge"]}`). */
-export type NetworkFilters = Record<string, readonly string[]>;
+const SILENT: NetworkLog = { info: () => {}, warn: () => {} };
+
+/** How long after a container's start we look whether a firewall came up that drops its packets. */
+const POLICY_CHECK_MS = 1000;
 
 export class NetworkService {
-  constructor(_options: NetworkServiceOptions) {}
+  readonly #options: NetworkServiceOptions;
+  readonly #log: NetworkLog;
+  readonly #link: string;
+  readonly #records: NetworkRecords;
+  readonly #networks: Networks;
+  readonly #rtnetlink: Rtnetlink;
+  readonly #bridges: BridgeDriver;
+  readonly #firewall: Firewall;
+  readonly #policy: ForwardPolicy;
+  readonly #hostPorts = new HostPorts();
+  readonly #resolver: Resolver;
+  readonly #sandboxes: Sandboxes;
+  #policyTimer: NodeJS.Timeout | undefined;
 
-  /** Makes the kernel and the leases agree, and makes the networks `bridge`, `host` and `none`. */
-  init(_liveContainers: ReadonlySet<string>): void {
-    throw notImplemented('network: init');
+  constructor(options: NetworkServiceOptions) {
+    this.#options = options;
+    this.#log = options.log ?? SILENT;
+    this.#link = options.bridgeName ?? 'wharf0';
+    this.#records = new NetworkRecords(options.store);
+    this.#networks = new Networks(this.#records);
+    this.#rtnetlink = Rtnetlink.open();
+    this.#bridges = new BridgeDriver(this.#rtnetlink, this.#log);
+    const table = options.tableName ?? (this.#link === 'wharf0' ? 'wharf' : `wharf-${this.#link}`);
+    this.#firewall = new Firewall(
+      table,
+      () => ({
+        bridges: this.#networks.records().flatMap(firewallBridge),
+        ports: this.#sandboxes.all().flatMap(({ ports }) => ports),
+      }),
+      this.#log,
+    );
+    this.#policy = new ForwardPolicy(this.#firewall, this.#log);
+    this.#resolver = new Resolver({
+      networks: () => this.#networks.records(),
+      sandboxesOn: (networkId) => this.#sandboxes.on(networkId),
+      nameservers: () => this.#hostResolvConf().nameservers,
+      log: this.#log,
+    });
+    this.#sandboxes = new Sandboxes({
+      records: this.#records,
+      networks: this.#networks,
+      bridges: this.#bridges,
+      firewall: this.#firewall,
+      hostPorts: this.#hostPorts,
+      resolver: this.#resolver,
+      netnsPath: (id) => this.netnsPath(id),
+      onEvent: (event) => this.#emit(event),
+    });
   }
-  list(_filters?: NetworkFilters): NetworkInspect[] {
-    throw notImplemented('network: list');
+
+  /**
+   * Makes the kernel and the leases agree, and makes the networks `bridge`, `host` and `none`. Call it once,
+   * before anything else. `liveContainers` are the ids of those whose process runs.
+   */
+  init(liveContainers: ReadonlySet<string>): void {
+    mkdirSync(this.#netnsDir, { recursive: true, mode: 0o711 });
+    this.#networks.ensureSimple('host', 'host');
+    this.#networks.ensureSimple('none', 'null');
+    const parts: ReconcileParts = {
+      records: this.#records,
+      networks: this.#networks,
+      sandboxes: this.#sandboxes,
+      bridges: this.#bridges,
+      hostPorts: this.#hostPorts,
+      netnsDir: this.#netnsDir,
+      log: this.#log,
+    };
+    reconcileLeases(parts, liveContainers);
+    this.#ensureDefaultBridge();
+    this.#bridges.enableForwarding();
+    reconcileLinks(parts);
+    this.#startFirewall();
+    for (const sandbox of this.#sandboxes.all()) {
+      if (this.#onUserNetwork(sandbox.container)) this.#resolver.open(sandbox);
+    }
   }
-  inspect(_idOrName: string, _options?: { verbose?: boolean; scope?: string }): NetworkInspect {
-    throw notImplemented('network: inspect');
+
+  list(filters: NetworkFilters = {}): NetworkInspect[] {
+    return filterList(this.#candidates(), filters).map((record) => this.#inspect(record));
   }
-  create(_request: NetworkCreateRequest): NetworkCreateResponse {
-    throw notImplemented('network: create');
+
+  /** Throws NotFound: `network X not found`. */
+  inspect(idOrName: string, _options?: { verbose?: boolean; scope?: string }): NetworkInspect {
+    const { record } = this.#networks.find(idOrName);
+    const containers = this.#sandboxes
+      .on(record.id)
+      .filter(({ up }) => up)
+      .flatMap((sandbox) =>
+        sandbox.endpoints
+          .filter((endpoint) => endpoint.network === record.id)
+          .map((endpoint) => [sandbox.container, endpointResource(sandbox, endpoint, record)] as const),
+      );
+    return { ...this.#inspect(record), Containers: Object.fromEntries(containers) };
   }
-  remove(_idOrName: string): void {
-    throw notImplemented('network: remove');
+
+  create(request: NetworkCreateRequest): NetworkCreateResponse {
+    if (this.#networks.byName(request.Name)) {
+      if (PREDEFINED.has(request.Name)) {
+        throw forbidden(`operation is not permitted on predefined ${request.Name} network`);
+      }
+      throw conflict(`network with name ${request.Name} already exists`);
+    }
+    const record = networkOf(request, {
+      networks: this.#networks.records(),
+      mtu: this.#mtu(),
+      freeSubnet: () => this.#freeSubnet(),
+    });
+    const { bridge } = record;
+    if (bridge && this.#bridges.hasLink(bridge.link)) {
+      throw conflict(`a link named ${bridge.link} exists already and is not a bridge of ours`);
+    }
+    this.#networks.add(record);
+    try {
+      if (bridge) this.#bridges.ensure(bridge);
+      for (const forFirewall of firewallBridge(record)) this.#firewall.addBridge(forFirewall);
+    } catch (err) {
+      this.#networks.remove(record.id);
+      if (bridge) this.#bridges.remove(bridge.link);
+      throw err;
+    }
+    if (bridge) this.#policy.allow([bridge.link]);
+    this.#emit({ action: 'create', id: record.id, attributes: { name: record.name, type: record.driver } });
+    return { Id: record.id, Warning: '' };
   }
-  prune(_filters?: NetworkFilters): NetworkPruneResponse {
-    throw notImplemented('network: prune');
+
+  /** Throws Forbidden for predefined networks and those with containers. Takes the kernel tens of milliseconds. */
+  remove(idOrName: string): void {
+    const { record } = this.#networks.find(idOrName);
+    if (PREDEFINED.has(record.name)) {
+      throw forbidden(`${record.name} is a pre-defined network and cannot be removed`);
+    }
+    const users = this.#sandboxes.on(record.id);
+    if (users.length > 0) {
+      const names = users.map((sandbox) => {
+        const endpoint = sandbox.endpoints.find((e) => e.network === record.id);
+        return `name:${JSON.stringify(sandbox.name)} id:${JSON.stringify(endpoint?.id.slice(0, 12) ?? '')}`;
+      });
+      throw forbidden(
+        `error while removing network: network ${record.name} has active endpoints (${names.join(', ')})`,
+      );
+    }
+    if (record.bridge) {
+      for (const bridge of firewallBridge(record)) this.#firewall.removeBridge(bridge);
+      this.#policy.withdraw([record.bridge.link]);
+      for (const link of this.#bridges.ports(record.bridge.link)) this.#bridges.removeLink(link);
+      this.#bridges.remove(record.bridge.link);
+    }
+    this.#networks.remove(record.id);
+    this.#emit({ action: 'destroy', id: record.id, attributes: { name: record.name, type: record.driver } });
   }
+
+  /** Removes the networks of users that no container uses. */
+  prune(filters: NetworkFilters = {}, inUse: ReadonlySet<string> = new Set()): NetworkPruneResponse {
+    const deleted: string[] = [];
+    for (const record of filterPrune(this.#candidates(), filters)) {
+      if (inUse.has(record.id) || inUse.has(record.name)) continue;
+      this.remove(record.id);
+      deleted.push(record.name);
+    }
+    this.#emit({ action: 'prune', id: '', attributes: { reclaimed: '0' } });
+    return { NetworksDeleted: deleted };
+  }
+
   /** Attaches a running container (one that has been set up) to one more network. */
   connect(
-    _idOrName: string,
-    _container: { id: string; name: string },
-    _config?: EndpointSettings,
+    idOrName: string,
+    container: { id: string; name: string },
+    config: EndpointSettings = {},
   ): EndpointSettings {
-    throw notImplemented('network: connect');
+    return this.#sandboxes.connect(this.#networks.find(idOrName), container.id, config);
   }
-  disconnect(_idOrName: string, _container: { id: string; name: string }, _force?: boolean): void {
-    throw notImplemented('network: disconnect');
+
+  disconnect(idOrName: string, container: { id: string; name: string }, _force = false): void {
+    this.#sandboxes.disconnect(this.#networks.find(idOrName).record, container.id);
   }
-  /** Reserves addresses, MACs and host ports and records them; makes nothing yet. */
-  allocate(_containerId: string, _request: AllocateRequest): Allocation {
-    throw notImplemented('network: allocate');
+
+  /**
+   * Reserves addresses, MACs and host ports and records them; makes nothing yet. What an earlier allocation of the
+   * container left is released first. Throws with Docker's wording; then nothing is reserved.
+   */
+  allocate(containerId: string, request: AllocateRequest): Allocation {
+    return this.#sandboxes.allocate(containerId, request);
   }
-  /** Makes namespace (when `netnsPath` is absent), links, addresses, routes, port rules. Undoes itself on failure. */
-  setup(_containerId: string, _netnsPath: string): SandboxInfo {
-    throw notImplemented('network: setup');
+
+  /**
+   * Makes the namespace at `netnsPath`, links, addresses, routes and port rules. For the host's network it makes
+   * nothing. Undoes itself on failure (the leases stay: release() them).
+   */
+  setup(containerId: string, netnsPath: string = this.netnsPath(containerId)): SandboxInfo {
+    const info = this.#sandboxes.setup(containerId, netnsPath);
+    this.#checkPolicySoon();
+    return info;
   }
+
   /** Takes down what setup and allocate made. Not an error when there is nothing. */
-  release(_containerId: string): void {
-    throw notImplemented('network: release');
+  release(containerId: string): void {
+    this.#sandboxes.release(containerId);
   }
+
   /** Contents of /etc/hosts and /etc/resolv.conf, after allocate(). */
-  files(_containerId: string, _request: FilesRequest): NetworkFiles {
-    throw notImplemented('network: files');
+  files(containerId: string, request: FilesRequest): NetworkFiles {
+    const sandbox = this.#sandboxes.get(containerId);
+    const onHost = request.networkMode === 'host';
+    const hostGateway = this.#networks.byName('bridge')?.record.bridge?.gateway ?? '127.0.0.1';
+    const names = [
+      ...(request.domainname ? [`${request.hostname}.${request.domainname}`] : []),
+      ...(request.hostname.includes('.') && !request.domainname
+        ? [request.hostname, request.hostname.slice(0, request.hostname.indexOf('.'))]
+        : [request.hostname]),
+    ];
+    const own: HostsLine[] = (sandbox?.endpoints ?? [])
+      .filter(({ address }) => address !== '')
+      .map(({ address }) => ({ address, names }));
+    const lines = [...parseExtraHosts(request.extraHosts ?? [], hostGateway), ...own];
+    const hosts = onHost ? hostsFile(lines, readText('/etc/hosts')) : hostsFile(lines);
+    return { hosts, resolvConf: formatResolvConf(this.#resolvConf(containerId, request, onHost)) };
   }
+
   /** NetworkSettings of ContainerInspect; undefined when the container has no sandbox (is not running). */
-  settings(_containerId: string): ContainerNetworkSettings | undefined {
-    throw notImplemented('network: settings');
+  settings(containerId: string): ContainerNetworkSettings | undefined {
+    const sandbox = this.#sandboxes.get(containerId);
+    if (!sandbox?.up) return undefined;
+    const networks = this.#sandboxes.settings(sandbox);
+    const bridge = networks.bridge;
+    return {
+      Bridge: '',
+      SandboxID: sandbox.id,
+      SandboxKey: sandbox.netns,
+      Ports: this.#sandboxes.ports(sandbox),
+      HairpinMode: false,
+      LinkLocalIPv6Address: '',
+      LinkLocalIPv6PrefixLen: 0,
+      SecondaryIPAddresses: null,
+      SecondaryIPv6Addresses: null,
+      EndpointID: bridge?.EndpointID ?? '',
+      Gateway: bridge?.Gateway ?? '',
+      GlobalIPv6Address: '',
+      GlobalIPv6PrefixLen: 0,
+      IPAddress: bridge?.IPAddress ?? '',
+      IPPrefixLen: bridge?.IPPrefixLen ?? 0,
+      IPv6Gateway: '',
+      MacAddress: bridge?.MacAddress ?? '',
+      Networks: networks,
+    };
   }
+
   /** Names follow a container that is renamed. */
-  rename(_containerId: string, _name: string): void {
-    throw notImplemented('network: rename');
+  rename(containerId: string, name: string): void {
+    this.#sandboxes.rename(containerId, name);
   }
+
   /** Conventional path of a container's namespace file. */
-  netnsPath(_containerId: string): string {
-    throw notImplemented('network: netnsPath');
+  netnsPath(containerId: string): string {
+    return join(this.#netnsDir, containerId);
   }
+
   /** Closes sockets held by this process; leaves everything running for the next daemon. */
-  close(): void {}
+  close(): void {
+    clearTimeout(this.#policyTimer);
+    this.#sandboxes.close();
+    this.#resolver.closeAll();
+    this.#hostPorts.close();
+    this.#firewall.close();
+    this.#rtnetlink.close();
+  }
+
+  /** Takes the room's traces off the host: table, exceptions, and the bridges no container uses. Networks stay recorded. */
+  destroy(): void {
+    for (const { record } of this.#networks.all()) {
+      if (!record.bridge || this.#sandboxes.on(record.id).length > 0) continue;
+      this.#policy.withdraw([record.bridge.link]);
+      for (const link of this.#bridges.ports(record.bridge.link)) this.#bridges.removeLink(link);
+      this.#bridges.remove(record.bridge.link);
+    }
+    if (this.#sandboxes.all().length === 0) this.#firewall.remove();
+    this.close();
+  }
+
+  get #netnsDir(): string {
+    return join(this.#options.execRoot, 'netns');
+  }
+
+  #inspect(record: NetworkRecord): NetworkInspect {
+    return {
+      Name: record.name,
+      Id: record.id,
+      Created: record.created,
+      Scope: 'local',
+      Driver: record.driver,
+      EnableIPv4: true,
+      EnableIPv6: record.enableIPv6,
+      IPAM: record.ipam,
+      Internal: record.internal,
+      Attachable: record.attachable,
+      Ingress: false,
+      ConfigFrom: { Network: '' },
+      ConfigOnly: false,
+      Containers: {},
+      Options: record.options,
+      Labels: record.labels,
+    };
+  }
+
+  #candidates(): Array<{ record: NetworkRecord; used: boolean }> {
+    return this.#networks
+      .records()
+      .map((record) => ({ record, used: this.#sandboxes.on(record.id).length > 0 }));
+  }
+
+  /** The default bridge: as recorded, unless `--bip` says otherwise or somebody else took its subnet meanwhile. */
+  #ensureDefaultBridge(): void {
+    const known = this.#networks.byName('bridge');
+    const bip = this.#options.bip === undefined ? undefined : parseCidr(this.#options.bip);
+    if (this.#options.bip !== undefined && bip === undefined) {
+      throw invalidParameter(`invalid bip: ${this.#options.bip}`);
+    }
+    if (known && this.#keepsDefaultBridge(known, bip?.prefix)) return;
+    const subnet = bip?.prefix ?? this.#freeSubnet(known?.record);
+    const mac = known?.record.bridge?.mac ?? newBridgeMac();
+    const bridge = defaultBridge({
+      link: this.#link,
+      subnet,
+      ...(bip && { gateway: bip.address }),
+      mtu: this.#mtu(),
+      mac,
+    });
+    const record = predefined('bridge', 'bridge', bridge);
+    if (known === undefined) {
+      this.#networks.add(record);
+      return;
+    }
+    if (known.record.bridge) this.#bridges.remove(known.record.bridge.link);
+    this.#networks.replace({ ...record, id: known.record.id, created: known.record.created });
+  }
+
+  #keepsDefaultBridge({ record }: Network, bip: Prefix | undefined): boolean {
+    const { bridge } = record;
+    if (bridge === undefined) return false;
+    if (this.#sandboxes.on(record.id).length > 0) return true;
+    const subnet = prefixOf(bridge.subnet);
+    if (bip !== undefined) return subnet.base === bip.base && subnet.length === bip.length;
+    if (bridge.link !== this.#link) return false;
+    const own = this.#rtnetlink.link(bridge.link);
+    const others = hostPrefixes(this.#rtnetlink, new Set(own ? [own.index] : []));
+    const clash = others.find((prefix) => overlaps(prefix, subnet));
+    if (clash) this.#log.warn(`the host uses the default bridge's subnet ${bridge.subnet}: choosing another`);
+    return clash === undefined;
+  }
+
+  #startFirewall(): void {
+    try {
+      this.#firewall.rebuild();
+      this.#policy.allow(this.#networks.records().flatMap(({ bridge }) => bridge?.link ?? []));
+    } catch (err) {
+      const hint = isKind(err, 'Unavailable') ? ` (${err.hint ?? ''})` : '';
+      this.#log.warn(
+        `no firewall: containers cannot reach other hosts, ports cannot be published: ${messageOf(err)}${hint}`,
+      );
+    }
+  }
+
+  /** After containers start: did a firewall come up since we last looked? Off their path. */
+  #checkPolicySoon(): void {
+    this.#policyTimer ??= setTimeout(() => {
+      this.#policyTimer = undefined;
+      this.#policy.allow(this.#networks.records().flatMap(({ bridge }) => bridge?.link ?? []));
+    }, POLICY_CHECK_MS).unref();
+  }
+
+  #freeSubnet(except?: NetworkRecord): Prefix {
+    const ours = this.#networks.records().filter((record) => record !== except);
+    const own = except?.bridge && this.#rtnetlink.link(except.bridge.link);
+    return chooseSubnet(this.#options.addressPools ?? DEFAULT_POOLS, [
+      ...hostPrefixes(this.#rtnetlink, new Set(own ? [own.index] : [])),
+      ...nameserverPrefixes(readText(this.#resolvConfPath)),
+      ...ours.flatMap(({ bridge }) => (bridge ? [prefixOf(bridge.subnet)] : [])),
+    ]);
+  }
+
+  /** 1500, or that of the link of the default route when it is smaller: then packets need no fragments on their way. */
+  #mtu(): number {
+    if (this.#options.mtu !== undefined && this.#options.mtu > 0) return this.#options.mtu;
+    const way = this.#rtnetlink.routes().find((route) => route.to === 'default' && route.family === 4);
+    const link = way?.index === undefined ? undefined : this.#rtnetlink.link(way.index);
+    return Math.min(1500, link?.mtu ?? 1500);
+  }
+
+  #resolvConf(containerId: string, request: FilesRequest, onHost: boolean): ResolvConf {
+    const { options } = { options: this.#options };
+    const overrides = {
+      dns: request.dns?.length ? request.dns : (options.dns ?? []),
+      dnsSearch: request.dnsSearch?.length ? request.dnsSearch : (options.dnsSearch ?? []),
+      dnsOptions: request.dnsOptions?.length ? request.dnsOptions : (options.dnsOptions ?? []),
+    };
+    const conf = overrideResolvConf(this.#hostResolvConf(), overrides);
+    if (onHost) return conf;
+    if (this.#onUserNetwork(containerId)) {
+      const ndots = conf.options.some((option) => option.startsWith('ndots:')) ? [] : ['ndots:0'];
+      return { ...conf, nameservers: [RESOLVER_ADDRESS], options: [...conf.options, ...ndots] };
+    }
+    // A nameserver the user named is the user's business; of the host's, those on its loopback are out of reach.
+    if (overrides.dns.length > 0) return conf;
+    return { ...conf, nameservers: reachableNameservers(conf.nameservers) };
+  }
+
+  /** The host's, and where only systemd-resolved's stub is named, the servers behind it. */
+  #hostResolvConf(): ResolvConf {
+    const conf = parseResolvConf(readText(this.#resolvConfPath));
+    const stubOnly =
+      conf.nameservers.length > 0 && conf.nameservers.every((address) => address === '127.0.0.53');
+    const behind = stubOnly ? readText('/run/systemd/resolve/resolv.conf') : '';
+    return behind === '' ? conf : parseResolvConf(behind);
+  }
+
+  get #resolvConfPath(): string {
+    return this.#options.hostResolvConf ?? '/etc/resolv.conf';
+  }
+
+  #onUserNetwork(containerId: string): boolean {
+    const endpoints = this.#sandboxes.get(containerId)?.endpoints ?? [];
+    return endpoints.some(({ network }) => {
+      const record = this.#networks.get(network)?.record;
+      return record?.bridge !== undefined && !isDefaultBridge(record);
+    });
+  }
+
+  #emit(event: NetworkEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+const firewallBridge = ({ bridge, internal }: NetworkRecord): FirewallBridge[] =>
+  bridge ? [{ link: bridge.link, subnet: bridge.subnet, masquerade: bridge.masquerade, internal }] : [];
+
+/** A small file's text; empty when it cannot be read. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }

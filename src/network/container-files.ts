@@ -1,0 +1,104 @@
+/** Contents of a container's /etc/hosts and /etc/resolv.conf. */
+import { isIP } from 'node:net';
+import { invalidParameter } from '../errdefs/index.ts';
+
+/** Address of the resolver inside containers on user-defined networks. */
+export const RESOLVER_ADDRESS = '127.0.0.11';
+
+/** Docker's, for a host that has none of its own that a container could reach. */
+const FALLBACK_NAMESERVERS = ['8.8.8.8', '8.8.4.4'];
+
+const LOCALHOST = `127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::\tip6-localnet
+ff00::\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+`;
+
+/** A line of /etc/hosts: an address and its names. */
+export interface HostsLine {
+  address: string;
+  names: readonly string[];
+}
+
+/** /etc/hosts: localhost, what the user added, the container's own addresses. `base` replaces the localhost lines. */
+export function hostsFile(lines: readonly HostsLine[], base: string = LOCALHOST): string {
+  const head = base === '' || base.endsWith('\n') ? base : `${base}\n`;
+  return head + lines.map(({ address, names }) => `${address}\t${names.join(' ')}\n`).join('');
+}
+
+/**
+ * Parses HostConfig.ExtraHosts (`name:address` or `name=address`).
+ *
+ * @param hostGateway what `host-gateway` stands for
+ */
+export function parseExtraHosts(extraHosts: readonly string[], hostGateway: string): HostsLine[] {
+  return extraHosts.map((text) => {
+    const [, name = '', value = ''] = /^([^:=]+)[:=](.+)$/.exec(text) ?? [];
+    const address = value === 'host-gateway' ? hostGateway : value.replace(/^\[(.*)\]$/, '$1');
+    if (name === '' || value === '')
+      throw invalidParameter(`bad format for add-host: ${JSON.stringify(text)}`);
+    if (isIP(address) === 0)
+      throw invalidParameter(`invalid IP address in add-host: ${JSON.stringify(value)}`);
+    return { address, names: [name] };
+  });
+}
+
+/** What resolv.conf (man 5 resolv.conf) says. */
+export interface ResolvConf {
+  nameservers: string[];
+  search: string[];
+  options: string[];
+}
+
+export function parseResolvConf(text: string): ResolvConf {
+  const conf: ResolvConf = { nameservers: [], search: [], options: [] };
+  for (const line of text.split('\n')) {
+    const [keyword, ...values] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/);
+    if (keyword === 'nameserver' && values[0] !== undefined) conf.nameservers.push(values[0]);
+    if (keyword === 'search' || keyword === 'domain') conf.search = values;
+    if (keyword === 'options') conf.options.push(...values);
+  }
+  return conf;
+}
+
+export const formatResolvConf = ({ nameservers, search, options }: ResolvConf): string =>
+  [
+    ...nameservers.map((address) => `nameserver ${address}`),
+    ...(search.length > 0 ? [`search ${search.join(' ')}`] : []),
+    ...(options.length > 0 ? [`options ${options.join(' ')}`] : []),
+    '',
+  ].join('\n');
+
+const isLoopback = (address: string): boolean => /^(127\.|::1$|0\.0\.0\.0$|::$)/.test(address);
+
+/** What a container overrides of the host's resolv.conf (HostConfig.Dns, DnsSearch, DnsOptions). */
+export interface ResolvOverrides {
+  dns: readonly string[];
+  dnsSearch: readonly string[];
+  dnsOptions: readonly string[];
+}
+
+/** The host's settings with the container's in their place. A search list of `.` means none. */
+export function overrideResolvConf(
+  host: ResolvConf,
+  { dns, dnsSearch, dnsOptions }: ResolvOverrides,
+): ResolvConf {
+  return {
+    nameservers: dns.length > 0 ? [...dns] : host.nameservers,
+    search: dnsSearch.length > 0 ? dnsSearch.filter((domain) => domain !== '.') : host.search,
+    options: dnsOptions.length > 0 ? [...dnsOptions] : host.options,
+  };
+}
+
+/** For a container that asks the host's nameservers itself: those it can reach. IPv6 ones need IPv6 (`withIPv6`). */
+export function reachableNameservers(nameservers: readonly string[], withIPv6 = false): string[] {
+  const reachable = nameservers.filter(
+    (address) => !isLoopback(address) && (withIPv6 || !address.includes(':')),
+  );
+  return reachable.length > 0 ? reachable : FALLBACK_NAMESERVERS;
+}
