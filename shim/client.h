@@ -1,0 +1,32 @@
+/* An attached client: a connection that gets a process's output and may give it input. */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "shim.h"
+
+/* Output a client may be behind before the container has to wait. */
+enum { CLIENT_BOUND = 256 * 1024 };
+
+struct client {
+	struct client *next;
+	struct process *process;
+	struct source source;
+	bool wants[3];  /* 0 stdin, 1 stdout, 2 stderr */
+	bool dead;      /* nothing can be sent any more */
+	bool in_ended;  /* it has said all */
+	bool finishing; /* close when the queue is empty */
+	struct text queue;
+	size_t sent; /* of the queue */
+};
+
+struct client *client_new(struct process *process, int fd, const char *flags);
+void client_send(struct client *client, const void *bytes, size_t n);
+static inline size_t client_behind(const struct client *client) { return client->queue.length - client->sent; }
+/* Closes the connection when everything was sent. May free the client. */
+void client_finish(struct client *client);
+/* Watches for what now can be done. */
+void client_update(struct client *client);
+/* Input can be written to the process again, or it was closed. */
+void client_pump(struct client *client);
+
+#endif
