@@ -6,6 +6,7 @@ export * from './fd.ts';
 export * from './host-info.ts';
 export * from './inet-socket.ts';
 export { isErrno, SyscallError } from './libc.ts';
+export * from './memfd.ts';
 export * from './mount.ts';
 export * from './netns.ts';
 export * from './nftables.ts';

@@ -1,0 +1,249 @@
+/** The daemon's end of a shim. See shim-types.ts for what its methods promise. */
+import fs from 'node:fs';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { conflict, notFound } from '../errdefs/index.ts';
+import { readExit } from './exit-record.ts';
+import { ControlConnection } from './shim-control.ts';
+import type { ControlMessage, StateMessage } from './shim-messages.ts';
+import { request } from './shim-stream.ts';
+import type {
+  AttachOptions,
+  ExecOptions,
+  ExecResult,
+  ExitRecord,
+  ShimHandle,
+  ShimState,
+} from './shim-types.ts';
+
+/** Something that happens once; who asks later is told at once. */
+class Once<T extends unknown[]> {
+  #args: T | undefined;
+  #listeners: ((...args: T) => void)[] = [];
+
+  get happened(): boolean {
+    return this.#args !== undefined;
+  }
+
+  on(cb: (...args: T) => void): void {
+    if (this.#args === undefined) this.#listeners.push(cb);
+    else cb(...this.#args);
+  }
+
+  happen(...args: T): void {
+    if (this.#args !== undefined) return;
+    this.#args = args;
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    for (const cb of listeners) cb(...args);
+  }
+}
+
+/** What a handle knows when it is made. */
+export interface ShimIdentity {
+  id: string;
+  pid: number;
+  bundle: string;
+  socketPath: string;
+  exitPath: string;
+}
+
+export class Shim implements ShimHandle {
+  readonly id: string;
+  readonly pid: number;
+  readonly #identity: ShimIdentity;
+  readonly #control: ControlConnection;
+  readonly #execs = new Map<string, number>();
+  readonly #exit = new Once<[ExitRecord]>();
+  readonly #gone = new Once<[]>();
+  readonly #execExit: ((execId: string, exitCode: number) => void)[] = [];
+  /** Ends of execs nobody has listened to yet. */
+  readonly #untold = new Map<string, number>();
+  /** Released when the exec's end was told: its stream ends after that. */
+  readonly #held = new Map<string, () => void>();
+  #state: ShimState = 'idle';
+  #initPid: number | undefined;
+  #startedAt = '';
+  #letGo = false;
+
+  constructor(identity: ShimIdentity, control: Socket, state?: StateMessage) {
+    this.#identity = identity;
+    this.id = identity.id;
+    this.pid = identity.pid;
+    this.#control = new ControlConnection(
+      control,
+      (message) => this.#onEvent(message),
+      () => this.#onClose(),
+    );
+    if (state !== undefined) this.#restore(state);
+  }
+
+  get state(): ShimState {
+    return this.#state;
+  }
+
+  get initPid(): number | undefined {
+    return this.#initPid;
+  }
+
+  get execs(): ReadonlyMap<string, number> {
+    return this.#execs;
+  }
+
+  async start(): Promise<{ pid: number; startedAt: string }> {
+    if (this.#state !== 'idle') throw conflict('the container was started already');
+    const answer = await this.#control.call('start');
+    const { pid = 0, startedAt = '' } = answer;
+    this.#startedAt = startedAt;
+    // The end may have been told in the same read.
+    if (this.#state === 'idle') {
+      this.#state = 'running';
+      this.#initPid = pid;
+    }
+    return { pid, startedAt };
+  }
+
+  async attach(o: AttachOptions): Promise<Duplex> {
+    const flags = `${o.stdin ? 'i' : ''}${o.stdout ? 'o' : ''}${o.stderr ? 'e' : ''}`;
+    const connection = await request(this.#identity.socketPath, `attach\t${flags}`);
+    return connection.stream();
+  }
+
+  async exec(o: ExecOptions): Promise<ExecResult> {
+    if (this.#state !== 'running') throw conflict(`Container ${this.id} is not running`);
+    const path = `${this.#identity.bundle}/exec-${o.execId}.json`;
+    const [rows, cols] = o.consoleSize ?? [0, 0];
+    const size = rows > 0 && cols > 0 ? { consoleSize: { height: rows, width: cols } } : {};
+    fs.writeFileSync(path, JSON.stringify({ ...o.process, ...size, terminal: o.tty }), { mode: 0o600 });
+    const detach = o.detach === true;
+    const flags = [
+      o.tty ? 't' : '',
+      detach ? 'd' : '',
+      o.stdin && !detach ? 'i' : '',
+      o.stdout !== false ? 'o' : '',
+      o.stderr !== false ? 'e' : '',
+    ].join('');
+    const told = new Promise<void>((resolve) => this.#held.set(o.execId, resolve));
+    try {
+      const words = ['exec', o.execId, flags, path, rows, cols];
+      const connection = await request(this.#identity.socketPath, words.join('\t'));
+      const pid = connection.answer.pid ?? 0;
+      // Its end may have been told already.
+      if (this.#held.has(o.execId)) this.#execs.set(o.execId, pid);
+      if (!detach) return { pid, stream: connection.stream(told) };
+      connection.close();
+      return { pid, stream: null };
+    } catch (err) {
+      this.#held.delete(o.execId);
+      fs.rmSync(path, { force: true });
+      throw err;
+    }
+  }
+
+  async resize(execId: string | null, rows: number, cols: number): Promise<void> {
+    await this.#control.call('resize', execId ?? '-', rows, cols);
+  }
+
+  async signal(execId: string | null, signal: number): Promise<void> {
+    if (execId === null && this.#state !== 'running') throw notFound(`Container ${this.id} is not running`);
+    await this.#control.call('signal', execId ?? '-', signal);
+  }
+
+  onExit(cb: (e: ExitRecord) => void): void {
+    this.#exit.on(cb);
+  }
+
+  onExecExit(cb: (execId: string, exitCode: number) => void): void {
+    this.#execExit.push(cb);
+    const untold = [...this.#untold];
+    this.#untold.clear();
+    for (const [id, code] of untold) this.#tellExecExit(id, code);
+  }
+
+  onGone(cb: () => void): void {
+    this.#gone.on(cb);
+  }
+
+  close(): void {
+    this.#letGo = true;
+    this.#control.close();
+  }
+
+  #restore(state: StateMessage): void {
+    this.#state = state.gone ? 'gone' : state.state;
+    this.#initPid = state.pid;
+    this.#startedAt = state.startedAt ?? '';
+    for (const { id, pid } of state.execs) {
+      this.#execs.set(id, pid);
+      this.#held.set(id, () => {});
+    }
+    for (const { id, code } of state.execExits) this.#untold.set(id, code);
+    if (state.exit !== undefined) this.#exit.happen(state.exit);
+    if (state.gone) this.#gone.happen();
+  }
+
+  #onEvent(message: ControlMessage): void {
+    switch (message.type) {
+      case 'exec-exit':
+        this.#execs.delete(message.id);
+        if (this.#execExit.length === 0) this.#untold.set(message.id, message.code);
+        else this.#tellExecExit(message.id, message.code);
+        this.#release(message.id);
+        break;
+      case 'exit':
+        this.#ended(message.record);
+        break;
+      case 'gone':
+        this.#state = 'gone';
+        this.#gone.happen();
+        break;
+      default: // the first state is of no news; warnings are the daemon's log's
+        break;
+    }
+  }
+
+  #tellExecExit(id: string, code: number): void {
+    for (const cb of this.#execExit) cb(id, code);
+    this.#control.send('ack', id);
+  }
+
+  #release(execId: string): void {
+    const release = this.#held.get(execId);
+    this.#held.delete(execId);
+    release?.();
+  }
+
+  #ended(record: ExitRecord): void {
+    this.#state = 'exited';
+    this.#initPid = undefined;
+    this.#exit.happen(record);
+  }
+
+  #onClose(): void {
+    if (this.#letGo) return;
+    // The shim has died before its time; or between the record and telling it.
+    if (this.#state === 'running') this.#ended(this.#recordOrUnknown());
+    for (const id of [...this.#held.keys()]) this.#release(id);
+    this.#execs.clear();
+    this.#state = 'gone';
+    this.#gone.happen();
+  }
+
+  #recordOrUnknown(): ExitRecord {
+    try {
+      const record = readExit(this.#identity.exitPath);
+      if (record !== undefined) return record;
+    } catch {
+      // damaged: as good as none
+    }
+    return {
+      id: this.id,
+      pid: this.#initPid ?? 0,
+      exitCode: 255,
+      oomKilled: false,
+      startedAt: this.#startedAt,
+      exitedAt: new Date().toISOString(),
+      unknown: true,
+    };
+  }
+}
