@@ -1,0 +1,377 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Duplex, Readable } from 'node:stream';
+import type {
+  ContainerCreateRequest,
+  ContainerCreateResponse,
+  ContainerPruneResponse,
+  ContainerSummary,
+  ContainerTopResponse,
+  ContainerWaitResponse,
+  EndpointSettings,
+} from '@docker/node-sdk';
+import { conflict, invalidParameter, messageOf, notImplemented } from '../errdefs/index.ts';
+import { cgroupMode } from '../linux/index.ts';
+import { MASKED_PATHS, READONLY_PATHS } from '../runtime/index.ts';
+import { type AttachRequest, attach } from './attach.ts';
+import { Container } from './container.ts';
+import { ContainerStore } from './container-store.ts';
+import { copyUpVolumes } from './copy-up.ts';
+import { makeRecord } from './create.ts';
+import type { ContainerDeps } from './deps.ts';
+import { ExecService } from './exec.ts';
+import { type ContainerInspect, inspectContainer } from './inspect.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { type ListRequest, listContainers, summarize } from './list.ts';
+import { logSettings } from './log-config.ts';
+import { readLogs } from './logs.ts';
+import { generateName } from './names.ts';
+import { freeze } from './pause.ts';
+import { top } from './top.ts';
+import type { ContainerRecord } from './types.ts';
+
+export interface LogRequest {
+  stdout: boolean;
+  stderr: boolean;
+  follow: boolean;
+  timestamps: boolean;
+  details: boolean;
+  since?: bigint;
+  until?: bigint;
+  tail?: number;
+  signal: AbortSignal;
+}
+
+type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+
+/** The room's face: every operation on containers. */
+export class ContainerService {
+  readonly execs: ExecService;
+  readonly #deps: ContainerDeps;
+  readonly #containers: ContainerStore<Container>;
+  readonly #lifecycle: Lifecycle;
+
+  constructor(deps: ContainerDeps) {
+    this.#deps = deps;
+    for (const dir of [join(deps.dataRoot, 'containers'), join(deps.execRoot, 'containers')]) {
+      mkdirSync(dir, { recursive: true, mode: 0o711 });
+    }
+    const records = ContainerStore.load(deps.store);
+    this.#containers = new ContainerStore(deps.store);
+    for (const record of records) this.#containers.adopt(new Container(record));
+    this.#lifecycle = new Lifecycle(deps, this.#containers);
+    this.execs = new ExecService(deps, this.#containers);
+  }
+
+  /** Ids of the containers that have a record. */
+  ids(): string[] {
+    return this.records().map((record) => record.id);
+  }
+
+  records(): ContainerRecord[] {
+    return [...this.#containers.all()].map((container) => container.record);
+  }
+
+  /** Ids that have traces on this machine: records, bundles, data directories. */
+  idsWithTraces(): Set<string> {
+    const dirs = [join(this.#deps.dataRoot, 'containers'), join(this.#deps.execRoot, 'containers')];
+    return new Set([...this.ids(), ...dirs.flatMap((dir) => readdirSync(dir))]);
+  }
+
+  /**
+   * Brings records and kernel together when a daemon starts. Returns the ids of the containers that run.
+   * Restart policies are applied by {@link restartByPolicy}, once networks are there.
+   */
+  async reconcile(): Promise<Set<string>> {
+    const known = new Set(this.ids());
+    await Promise.all([...this.#containers.all()].map((container) => this.#lifecycle.reconcile(container)));
+    for (const id of this.idsWithTraces()) {
+      if (!known.has(id) && /^[0-9a-f]{64}$/.test(id)) await this.#lifecycle.removeOrphan(id);
+    }
+    return new Set(this.records().flatMap((record) => (isRunning(record) ? [record.id] : [])));
+  }
+
+  /** Starts what `always` and `unless-stopped` want running; removes what `--rm` left behind. */
+  restartByPolicy(): void {
+    for (const container of [...this.#containers.all()]) {
+      if (container.running || container.restartTimer) continue;
+      const { record } = container;
+      const policy = record.hostConfig.RestartPolicy?.Name;
+      const wanted =
+        record.state.status === 'exited' &&
+        (policy === 'always' || (policy === 'unless-stopped' && !record.state.manuallyStopped));
+      const work = wanted
+        ? this.#lifecycle.start(container)
+        : record.hostConfig.AutoRemove && record.state.status === 'exited'
+          ? this.#lifecycle.remove(container, { force: false, volumes: true })
+          : undefined;
+      work?.catch((err: unknown) => this.#deps.log.warn(`container ${record.id}: ${messageOf(err)}`));
+    }
+  }
+
+  async create(request: { name?: string; config: ContainerCreateRequest }): Promise<ContainerCreateResponse> {
+    const { config } = request;
+    if (!config.Image && Object.keys(config).length === 0) {
+      throw invalidParameter('Config cannot be empty in order to create a container');
+    }
+    const deps = this.#deps;
+    const name = request.name?.replace(/^\//, '') || generateName((taken) => this.#containers.hasName(taken));
+    this.#containers.checkName(name);
+    const image = deps.resolveImage(config.Image ?? '');
+    const record = makeRecord(
+      config,
+      image,
+      name,
+      {
+        runtime: deps.defaultRuntime,
+        runtimes: Object.keys(deps.runtimes),
+        cgroupns: cgroupMode() === 'v2' ? 'private' : 'host',
+        maskedPaths: MASKED_PATHS,
+        readonlyPaths: READONLY_PATHS,
+      },
+      (from) => this.#containers.get(from).record.mounts,
+    );
+    if ((record.hostConfig.StorageOpt && Object.keys(record.hostConfig.StorageOpt).length) || 0) {
+      throw invalidParameter(
+        "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+      );
+    }
+    const container = new Container(record);
+    const paths = this.#lifecycle.paths(record.id);
+    this.#containers.add(container);
+    try {
+      mkdirSync(paths.data, { mode: 0o710 });
+      deps.snapshots.prepare(record.id, record.diffIds);
+      if (record.mounts.some((mount) => mount.type === 'volume')) await copyUpVolumes(deps, record, paths);
+    } catch (err) {
+      this.#containers.delete(container);
+      await deps.snapshots.remove(record.id);
+      throw err;
+    }
+    deps.onEvent('create', record);
+    return { Id: record.id, Warnings: [] };
+  }
+
+  start(id: string): Promise<void> {
+    return this.#lifecycle.start(this.#containers.get(id));
+  }
+
+  stop(id: string, options: { signal?: string; timeout?: number }): Promise<void> {
+    return this.#lifecycle.stop(this.#containers.get(id), options);
+  }
+
+  restart(id: string, options: { signal?: string; timeout?: number }): Promise<void> {
+    return this.#lifecycle.restart(this.#containers.get(id), options);
+  }
+
+  kill(id: string, signal: string): Promise<void> {
+    return this.#lifecycle.kill(this.#containers.get(id), signal, id);
+  }
+
+  remove(id: string, options: { force: boolean; volumes: boolean; link?: boolean }): Promise<void> {
+    if (options.link) throw notImplemented('removing a link is not implemented: links are made by networks');
+    return this.#lifecycle.remove(this.#containers.get(id), options);
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    const container = this.#containers.get(id);
+    const next = name.replace(/^\//, '');
+    if (next === '') throw invalidParameter('Neither old nor new names may be empty');
+    const old = container.record.name;
+    if (next === old) throw invalidParameter('Renaming a container with the same name as its current name');
+    this.#containers.rename(container, next);
+    if (container.running) this.#deps.network.rename(container.id, next);
+    this.#deps.onEvent('rename', container.record, { oldName: `/${old}` });
+  }
+
+  async pause(id: string): Promise<void> {
+    const container = this.#containers.get(id);
+    await container.lock.run(() => {
+      const { record } = container;
+      if (record.state.status === 'paused') throw conflict(`Container ${id} is already paused`);
+      if (!container.running) throw conflict(`Container ${id} is not running`);
+      freeze(this.#deps, record, true);
+      record.state.status = 'paused';
+      this.#containers.save(container);
+      this.#deps.onEvent('pause', record);
+    });
+  }
+
+  async unpause(id: string): Promise<void> {
+    const container = this.#containers.get(id);
+    await container.lock.run(() => {
+      const { record } = container;
+      if (record.state.status !== 'paused') throw conflict(`Container ${id} is not paused`);
+      freeze(this.#deps, record, false);
+      record.state.status = 'running';
+      this.#containers.save(container);
+      this.#deps.onEvent('unpause', record);
+    });
+  }
+
+  wait(
+    id: string,
+    condition: WaitCondition,
+    signal: AbortSignal,
+  ): { result: Promise<ContainerWaitResponse> } {
+    const container = this.#containers.get(id);
+    const { state } = container.record;
+    if (condition === 'not-running' && !container.running && !container.restartTimer) {
+      return { result: Promise.resolve({ StatusCode: state.exitCode }) };
+    }
+    const result = new Promise<ContainerWaitResponse>((resolve) => {
+      const answer = (exitCode: number): void => resolve({ StatusCode: exitCode });
+      const cancel = condition === 'removed' ? container.onRemoved(answer) : container.onNextExit(answer);
+      signal.addEventListener('abort', cancel, { once: true });
+    });
+    return { result };
+  }
+
+  attach(id: string, request: AttachRequest): Promise<{ stream: Duplex; tty: boolean }> {
+    return attach(this.#deps, this.#lifecycle, this.#containers.get(id), request);
+  }
+
+  logs(id: string, request: LogRequest): { stream: Readable; tty: boolean } {
+    const container = this.#containers.get(id);
+    const { record } = container;
+    if (record.hostConfig.LogConfig?.Type === 'none') {
+      throw notImplemented('configured logging driver does not support reading');
+    }
+    const tty = record.config.Tty ?? false;
+    const path = this.#lifecycle.paths(record.id).log;
+    const stream = readLogs({
+      path,
+      maxFiles: logSettings(record, path).logMaxFiles,
+      ...request,
+      tty,
+      isRunning: () => container.running,
+      onStopped: (cb) => container.onNextExit(cb),
+    });
+    return { stream, tty };
+  }
+
+  async resize(id: string, size: { height: number; width: number }): Promise<void> {
+    const container = this.#containers.get(id);
+    if (!container.running || !container.shim) throw conflict(`container ${container.id} is not running`);
+    await container.shim.resize(null, size.height, size.width);
+  }
+
+  top(id: string, psArgs: string): Promise<ContainerTopResponse> {
+    const { record } = this.#containers.get(id);
+    if (!isRunning(record)) throw conflict(`container ${record.id} is not running`);
+    return top(this.#deps, record, psArgs);
+  }
+
+  async inspect(id: string, options: { size: boolean }): Promise<ContainerInspect> {
+    const container = this.#containers.get(id);
+    const inspect = inspectContainer(this.#deps, container, this.#lifecycle.paths(container.id));
+    return options.size ? { ...inspect, ...(await this.#sizes(container.record)) } : inspect;
+  }
+
+  /** @param imageName how an image is called now; @param imageMatches for the filter `ancestor` */
+  async list(
+    request: ListRequest & { size: boolean },
+    imageName: (record: ContainerRecord) => string,
+    imageMatches: (imageId: string, ancestor: string) => boolean,
+  ): Promise<ContainerSummary[]> {
+    const found = listContainers(this.#deps, this.#containers, request, imageMatches);
+    return Promise.all(
+      found.map(async (container) => {
+        const summary = summarize(this.#deps, container, imageName(container.record));
+        return request.size ? { ...summary, ...(await this.#sizes(container.record)) } : summary;
+      }),
+    );
+  }
+
+  async #sizes(record: ContainerRecord): Promise<{ SizeRw: number; SizeRootFs: number }> {
+    const { bytes } = await this.#deps.snapshots.usage(record.id);
+    const image = record.diffIds.reduce((sum, diffId) => sum + this.#deps.snapshots.layerSize(diffId), 0);
+    return { SizeRw: bytes, SizeRootFs: bytes + image };
+  }
+
+  /** Removes the containers that do not run and match `filters` (`label`, `label!`, `until`). */
+  async prune(filters: Readonly<Record<string, readonly string[]>>): Promise<ContainerPruneResponse> {
+    const until = filters.until?.[0];
+    const before = until === undefined ? undefined : pruneLimit(until);
+    const deleted: string[] = [];
+    let reclaimed = 0;
+    for (const container of [...this.#containers.all()]) {
+      const { record } = container;
+      if (container.running || container.restartTimer || container.removing) continue;
+      if (before !== undefined && Date.parse(record.created) > before) continue;
+      if (!labelsMatch(record.config.Labels ?? {}, filters)) continue;
+      const { bytes } = await this.#deps.snapshots.usage(record.id);
+      if (container.running || container.removing) continue;
+      await this.#lifecycle.remove(container, { force: false, volumes: false });
+      reclaimed += bytes;
+      deleted.push(record.id);
+    }
+    return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed };
+  }
+
+  /** The record of a container. @throws NotFound */
+  record(id: string): ContainerRecord {
+    return this.#containers.get(id).record;
+  }
+
+  /** What the network room says of a running container; undefined when it does not run. */
+  isRunning(id: string): boolean {
+    return this.#containers.get(id).running;
+  }
+
+  /** Remembers a network for the container's next start (or forgets it with `undefined`). */
+  setEndpoint(id: string, network: string, endpoint: EndpointSettings | undefined): void {
+    const container = this.#containers.get(id);
+    if (endpoint) container.record.endpoints[network] = endpoint;
+    else delete container.record.endpoints[network];
+    this.#containers.save(container);
+  }
+
+  /** Stops all running containers, as a daemon that goes down does. */
+  async shutdown(): Promise<void> {
+    this.#lifecycle.prepareShutdown();
+    const running = [...this.#containers.all()].filter((container) => container.running);
+    const manual = new Map(
+      running.map((container) => [container.id, container.record.state.manuallyStopped]),
+    );
+    await Promise.allSettled(running.map((container) => this.#lifecycle.stop(container, {})));
+    await Promise.all(running.map((container) => container.gone));
+    for (const container of running) {
+      // It was the daemon that stopped it, not the user: `unless-stopped` starts it again.
+      container.record.state.manuallyStopped = manual.get(container.id) ?? false;
+      this.#containers.save(container);
+    }
+  }
+
+  /** Lets go of the containers; they run on. */
+  close(): void {
+    this.#lifecycle.close();
+  }
+}
+
+function isRunning(record: ContainerRecord): boolean {
+  return record.state.status === 'running' || record.state.status === 'paused';
+}
+
+/** The time in ms that a prune filter `until` means: a timestamp, or a duration before now. */
+function pruneLimit(until: string): number {
+  const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000 };
+  const parts = [...until.matchAll(/(\d+(?:\.\d+)?)([smh])/g)];
+  if (parts.length > 0 && parts.map((part) => part[0]).join('') === until) {
+    return Date.now() - parts.reduce((sum, part) => sum + Number(part[1]) * units[part[2]!]!, 0);
+  }
+  const time = /^\d+(\.\d+)?$/.test(until) ? Number(until) * 1000 : Date.parse(until);
+  if (Number.isNaN(time)) throw invalidParameter(`invalid filter 'until=${until}'`);
+  return time;
+}
+
+function labelsMatch(
+  labels: Readonly<Record<string, string>>,
+  filters: Readonly<Record<string, readonly string[]>>,
+): boolean {
+  const has = (wanted: string): boolean => {
+    const at = wanted.indexOf('=');
+    return at < 0 ? Object.hasOwn(labels, wanted) : labels[wanted.slice(0, at)] === wanted.slice(at + 1);
+  };
+  return (filters.label ?? []).every(has) && !(filters['label!'] ?? []).some(has);
+}

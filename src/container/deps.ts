@@ -1,0 +1,51 @@
+/** What this room needs of the rooms below and of the daemon's settings. */
+import type { NetworkService } from '../network/index.ts';
+import type { Digest } from '../oci/index.ts';
+import type { Store } from '../store/index.ts';
+import type { VolumeService } from '../volume/index.ts';
+import type { ImageFacts } from './create.ts';
+import type { ContainerRecord } from './types.ts';
+
+/** The writable layers of containers (a facet of the snapshotter). */
+export interface ContainerSnapshots {
+  prepare(key: string, diffIds: Digest[]): void;
+  mount(key: string, target: string): void;
+  unmount(target: string): void;
+  remove(key: string): void | Promise<void>;
+  usage(key: string): Promise<{ bytes: number; inodes: number }>;
+  layerSize(diffId: Digest): number;
+}
+
+/** An OCI runtime the daemon offers. */
+export interface RuntimeConfig {
+  /** The program, absolute. */
+  path: string;
+  args: readonly string[];
+}
+
+export interface ContainerLog {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}
+
+export interface ContainerDeps {
+  store: Store;
+  dataRoot: string;
+  execRoot: string;
+  /** Cgroup under which containers get theirs, e.g. `/wharf`. */
+  cgroupParent: string;
+  runtimes: Readonly<Record<string, RuntimeConfig>>;
+  defaultRuntime: string;
+  shimPath: string;
+  /** The program of `--init`. */
+  initPath: string;
+  snapshots: ContainerSnapshots;
+  network: NetworkService;
+  volumes: VolumeService;
+  /** @throws NotFound `No such image: X` */
+  resolveImage: (ref: string) => ImageFacts;
+  onEvent: (action: string, container: ContainerRecord, attributes?: Record<string, string>) => void;
+  log: ContainerLog;
+}

@@ -1,0 +1,11 @@
+/**
+ * Containers: their records, their life, their streams. See `types.ts` for the vocabulary and the life cycle.
+ */
+export type { AttachRequest } from './attach.ts';
+export { ContainerService, type LogRequest } from './container-service.ts';
+export type { ImageFacts } from './create.ts';
+export type { ContainerDeps, ContainerLog, ContainerSnapshots, RuntimeConfig } from './deps.ts';
+export type { ExecService, ExecStartRequest } from './exec.ts';
+export type { ContainerInspect } from './inspect.ts';
+export { formatNs, nowNs, timestamp } from './time.ts';
+export type { ContainerRecord, MountRecord, StateRecord } from './types.ts';

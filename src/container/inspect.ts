@@ -1,0 +1,234 @@
+/** A container as `GET /containers/{id}/json` shows it (API 1.51). */
+import type { ContainerInspectResponse, ContainerState, HostConfig, MountPoint } from '@docker/node-sdk';
+import type { Container } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import type { ContainerPaths } from './paths.ts';
+import type { ContainerRecord, MountRecord } from './types.ts';
+
+/** Docker's answer; its health log is this engine's to fill once it runs health checks. */
+export type ContainerInspect = Omit<ContainerInspectResponse, 'State'> & {
+  State?: Omit<ContainerState, 'Health'>;
+};
+
+/** Docker shows every field of HostConfig; these are the zero values of those a client left out. */
+const HOST_CONFIG_ZERO = {
+  Binds: null,
+  ContainerIDFile: '',
+  LogConfig: { Type: 'json-file', Config: {} },
+  NetworkMode: 'bridge',
+  PortBindings: {},
+  RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
+  AutoRemove: false,
+  VolumeDriver: '',
+  VolumesFrom: null,
+  ConsoleSize: [0, 0],
+  CapAdd: null,
+  CapDrop: null,
+  CgroupnsMode: 'private',
+  Dns: [],
+  DnsOptions: [],
+  DnsSearch: [],
+  ExtraHosts: null,
+  GroupAdd: null,
+  IpcMode: 'private',
+  Cgroup: '',
+  Links: null,
+  OomScoreAdj: 0,
+  PidMode: '',
+  Privileged: false,
+  PublishAllPorts: false,
+  ReadonlyRootfs: false,
+  SecurityOpt: null,
+  UTSMode: '',
+  UsernsMode: '',
+  ShmSize: 67108864,
+  Runtime: '',
+  Isolation: '',
+  CpuShares: 0,
+  Memory: 0,
+  NanoCpus: 0,
+  CgroupParent: '',
+  BlkioWeight: 0,
+  BlkioWeightDevice: [],
+  BlkioDeviceReadBps: [],
+  BlkioDeviceWriteBps: [],
+  BlkioDeviceReadIOps: [],
+  BlkioDeviceWriteIOps: [],
+  CpuPeriod: 0,
+  CpuQuota: 0,
+  CpuRealtimePeriod: 0,
+  CpuRealtimeRuntime: 0,
+  CpusetCpus: '',
+  CpusetMems: '',
+  Devices: [],
+  DeviceCgroupRules: null,
+  DeviceRequests: null,
+  MemoryReservation: 0,
+  MemorySwap: 0,
+  MemorySwappiness: null,
+  OomKillDisable: null,
+  PidsLimit: null,
+  Ulimits: [],
+  CpuCount: 0,
+  CpuPercent: 0,
+  IOMaximumIOps: 0,
+  IOMaximumBandwidth: 0,
+  MaskedPaths: [],
+  ReadonlyPaths: [],
+};
+
+const CONFIG_ZERO = {
+  Hostname: '',
+  Domainname: '',
+  User: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Env: [],
+  Cmd: null,
+  Image: '',
+  Volumes: null,
+  WorkingDir: '',
+  Entrypoint: null,
+  OnBuild: null,
+  Labels: {},
+};
+
+export function inspectContainer(
+  deps: ContainerDeps,
+  container: Container,
+  paths: ContainerPaths,
+): ContainerInspect {
+  const { record } = container;
+  const { state } = record;
+  const execIds = [...container.execs.values()]
+    .filter((exec) => exec.state === 'running')
+    .map((exec) => exec.id);
+  const restarting = container.restartTimer !== undefined;
+  return {
+    Id: record.id,
+    Created: record.created,
+    Path: record.path,
+    Args: record.args,
+    State: {
+      Status: restarting ? 'restarting' : state.status,
+      Running: container.running || restarting,
+      Paused: state.status === 'paused',
+      Restarting: restarting,
+      OOMKilled: state.oomKilled,
+      Dead: state.status === 'dead',
+      Pid: state.pid,
+      ExitCode: state.exitCode,
+      Error: state.error,
+      StartedAt: state.startedAt,
+      FinishedAt: state.finishedAt,
+    },
+    Image: record.imageId,
+    ResolvConfPath: paths.resolvConf,
+    HostnamePath: paths.hostname,
+    HostsPath: paths.hosts,
+    LogPath: record.hostConfig.LogConfig?.Type === 'none' ? '' : paths.log,
+    Name: `/${record.name}`,
+    RestartCount: record.restartCount,
+    Driver: 'overlay2',
+    Platform: 'linux',
+    MountLabel: '',
+    ProcessLabel: '',
+    AppArmorProfile: '',
+    ExecIDs: execIds.length > 0 ? execIds : null,
+    HostConfig: { ...HOST_CONFIG_ZERO, ...defined(record.hostConfig) } as HostConfig,
+    GraphDriver: { Name: 'overlay2', Data: { MergedDir: paths.rootfs } },
+    Mounts: mountPoints(deps, record),
+    Config: { ...CONFIG_ZERO, ...defined(record.config) },
+    NetworkSettings: deps.network.settings(record.id) ?? idleNetwork(record),
+  } as ContainerInspect;
+}
+
+/** Without the keys whose value is undefined or null, so that zero values show through. */
+function defined<T extends object>(object: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(object).filter(([, value]) => value !== undefined && value !== null),
+  ) as Partial<T>;
+}
+
+/** NetworkSettings of a container that does not run: the networks it will be on, without addresses. */
+function idleNetwork(record: ContainerRecord): ContainerInspect['NetworkSettings'] {
+  return {
+    Bridge: '',
+    SandboxID: '',
+    SandboxKey: '',
+    Ports: {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: '',
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: '',
+    Gateway: '',
+    GlobalIPv6Address: '',
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: '',
+    IPPrefixLen: 0,
+    IPv6Gateway: '',
+    MacAddress: '',
+    Networks: Object.fromEntries(
+      networkNames(record).map((name) => [
+        name,
+        {
+          IPAMConfig: null as unknown as undefined,
+          Links: null as unknown as undefined,
+          Aliases: null as unknown as undefined,
+          MacAddress: '',
+          DriverOpts: null,
+          GwPriority: 0,
+          NetworkID: '',
+          EndpointID: '',
+          Gateway: '',
+          IPAddress: '',
+          IPPrefixLen: 0,
+          IPv6Gateway: '',
+          GlobalIPv6Address: '',
+          GlobalIPv6PrefixLen: 0,
+          DNSNames: null as unknown as undefined,
+          ...record.endpoints[name],
+        },
+      ]),
+    ),
+  };
+}
+
+/** Names of the networks a container asked for. */
+export function networkNames(record: ContainerRecord): string[] {
+  const mode = record.hostConfig.NetworkMode ?? 'bridge';
+  if (mode.startsWith('container:')) return [];
+  return [...new Set([mode, ...Object.keys(record.endpoints)])];
+}
+
+/** The mounts as inspect and list show them; tmpfs of `--tmpfs` stands in HostConfig only. */
+export function mountPoints(deps: Pick<ContainerDeps, 'volumes'>, record: ContainerRecord): MountPoint[] {
+  const viaTmpfsFlag = record.hostConfig.Tmpfs ?? {};
+  return record.mounts
+    .filter((mount) => mount.type !== 'tmpfs' || !Object.hasOwn(viaTmpfsFlag, mount.destination))
+    .map((mount) => mountPoint(deps, mount));
+}
+
+function mountPoint(deps: Pick<ContainerDeps, 'volumes'>, mount: MountRecord): MountPoint {
+  const common = {
+    Destination: mount.destination,
+    Mode: mount.mode,
+    RW: !mount.readOnly,
+    Propagation: mount.propagation ?? '',
+  };
+  if (mount.type !== 'volume') return { Type: mount.type, Source: mount.source ?? '', ...common };
+  const volume = deps.volumes.exists(mount.name!) ? deps.volumes.inspect(mount.name!) : undefined;
+  return {
+    Type: 'volume',
+    Name: mount.name!,
+    Source: volume?.Mountpoint ?? '',
+    Driver: volume?.Driver ?? 'local',
+    ...common,
+  };
+}

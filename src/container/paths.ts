@@ -1,0 +1,37 @@
+import { join } from 'node:path';
+
+/** Where a container's files are: `data` outlives a reboot, `bundle` is runtime state. */
+export interface ContainerPaths {
+  /** `<data root>/containers/<id>`. */
+  data: string;
+  hostname: string;
+  hosts: string;
+  resolvConf: string;
+  log: string;
+  /** The shim's exit record. */
+  exit: string;
+  /** `<exec root>/containers/<id>`, the OCI bundle. */
+  bundle: string;
+  config: string;
+  rootfs: string;
+  shm: string;
+  socket: string;
+}
+
+export function containerPaths(dataRoot: string, execRoot: string, id: string): ContainerPaths {
+  const data = join(dataRoot, 'containers', id);
+  const bundle = join(execRoot, 'containers', id);
+  return {
+    data,
+    hostname: join(data, 'hostname'),
+    hosts: join(data, 'hosts'),
+    resolvConf: join(data, 'resolv.conf'),
+    log: join(data, `${id}-json.log`),
+    exit: join(data, 'exit.json'),
+    bundle,
+    config: join(bundle, 'config.json'),
+    rootfs: join(bundle, 'rootfs'),
+    shm: join(bundle, 'shm'),
+    socket: join(bundle, 'shim.sock'),
+  };
+}

@@ -1,0 +1,63 @@
+import { kindOf, messageOf, WharfError } from '../errdefs/index.ts';
+import { RootedDir } from '../linux/index.ts';
+import { diagnoseStartFailure, RuntimeError } from '../runtime/index.ts';
+import type { Container, ExecRequest } from './container.ts';
+import type { ContainerPaths } from './paths.ts';
+import type { ContainerRecord } from './types.ts';
+
+/** A failed start: what the client is told, and the exit code the container shows. */
+export interface StartFailure {
+  error: WharfError;
+  exitCode: number;
+}
+
+/** Why a container did not start. A program that could not be executed is looked at where the runtime looked. */
+export function explainStartFailure(
+  err: unknown,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+): StartFailure {
+  if (!(err instanceof RuntimeError)) return { error: asWharfError(err), exitCode: 128 };
+  const { config } = record;
+  return explain(err, paths.rootfs, {
+    argv: [record.path, ...record.args],
+    env: config.Env ?? [],
+    cwd: config.WorkingDir || '/',
+  });
+}
+
+/** Why an exec did not start. */
+export function explainExecFailure(err: unknown, container: Container, request: ExecRequest): StartFailure {
+  if (!(err instanceof RuntimeError)) return { error: asWharfError(err), exitCode: 126 };
+  const { config, state } = container.record;
+  return explain(err, `/proc/${state.pid}/root`, {
+    argv: request.argv,
+    env: [...request.env, ...(config.Env ?? [])],
+    cwd: request.workingDir || config.WorkingDir || '/',
+  });
+}
+
+function explain(
+  err: RuntimeError,
+  rootPath: string,
+  process: { argv: string[]; env: string[]; cwd: string },
+): StartFailure {
+  let root: RootedDir;
+  try {
+    root = RootedDir.open(rootPath);
+  } catch {
+    return { error: err, exitCode: 128 };
+  }
+  try {
+    const { message, exitCode } = diagnoseStartFailure(root, process, err.runtimeMessage);
+    // Docker answers 400 for what is the request's fault: a program that cannot be executed.
+    const kind = exitCode === 126 || exitCode === 127 ? 'InvalidParameter' : 'System';
+    return { error: new WharfError(kind, message, { cause: err }), exitCode };
+  } finally {
+    root.close();
+  }
+}
+
+function asWharfError(err: unknown): WharfError {
+  return err instanceof WharfError ? err : new WharfError(kindOf(err), messageOf(err), { cause: err });
+}

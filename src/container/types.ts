@@ -1,0 +1,74 @@
+/**
+ * The words of this room.
+ *
+ * A **container** is a record (what was asked for, resolved against its image once, at creation) and a state.
+ * Life: `created` → start → `running` (⇄ `paused`) → exit → `exited` → start again, or remove.
+ *
+ * The record in the database is the truth about what was asked; the kernel is the truth about what runs. A state
+ * is written after the kernel did it, and {@link ContainerService.reconcile} compares the two when a daemon starts: a
+ * container whose shim lives is running whatever the record says, one whose shim is gone has ended, with the exit
+ * record the shim left as its account.
+ */
+import type { ContainerConfig, EndpointSettings, HostConfig } from '@docker/node-sdk';
+import type { Digest } from '../oci/index.ts';
+
+/** A mount asked for, resolved at creation: names given to anonymous volumes, sources made absolute. */
+export interface MountRecord {
+  type: 'bind' | 'volume' | 'tmpfs';
+  /** Volume name, for `volume`. */
+  name?: string;
+  /** Host path for `bind`. Of a volume it is the volume room's to know. */
+  source?: string;
+  destination: string;
+  readOnly: boolean;
+  /** The mode part of `-v src:dst:mode`, as inspect shows it. */
+  mode: string;
+  propagation?: string;
+  /** `bind-nonrecursive`. */
+  nonRecursive?: boolean;
+  /** Copy the image's content into an empty volume. */
+  copyUp?: boolean;
+  /** A path inside the volume. */
+  subpath?: string;
+  /** The volume was named by us and goes with the container (`rm -v`, `--rm`). */
+  anonymous?: boolean;
+  /** tmpfs mount options, e.g. `size=64m`. */
+  options?: string;
+}
+
+export interface StateRecord {
+  status: 'created' | 'running' | 'paused' | 'exited' | 'dead';
+  pid: number;
+  exitCode: number;
+  error: string;
+  oomKilled: boolean;
+  /** RFC 3339 with nanoseconds; {@link NEVER} before the first start. */
+  startedAt: string;
+  finishedAt: string;
+  /** The user asked for the stop; restart policies respect it. */
+  manuallyStopped: boolean;
+}
+
+/** Go's zero time, which clients compare with. */
+export const NEVER = '0001-01-01T00:00:00Z';
+
+/** A container as it is stored. JSON. */
+export interface ContainerRecord {
+  id: string;
+  /** Without Docker's leading slash. */
+  name: string;
+  created: string;
+  /** The program and its arguments, from entrypoint and command. */
+  path: string;
+  args: string[];
+  imageId: Digest;
+  diffIds: Digest[];
+  /** What the container runs as: the request over the image's config. */
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  /** NetworkingConfig.EndpointsConfig of the request. */
+  endpoints: Record<string, EndpointSettings>;
+  mounts: MountRecord[];
+  state: StateRecord;
+  restartCount: number;
+}

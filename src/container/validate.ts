@@ -1,0 +1,174 @@
+/** What a create request may not say, in Docker's words. */
+import { cpus } from 'node:os';
+import type { ContainerConfig, HostConfig } from '@docker/node-sdk';
+import { conflict, invalidParameter } from '../errdefs/index.ts';
+import { signalNumber } from '../linux/index.ts';
+
+const MIN_MEMORY = 6 * 1024 * 1024;
+const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
+/** Log drivers there are, with the options each takes. */
+const LOG_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  'json-file': [
+    'max-size',
+    'max-file',
+    'labels',
+    'labels-regex',
+    'env',
+    'env-regex',
+    'tag',
+    'compress',
+    'mode',
+    'max-buffer-size',
+  ],
+  none: [],
+};
+
+/** @throws InvalidParameter, or Conflict for options that contradict each other */
+export function validateCreate(
+  config: ContainerConfig,
+  hostConfig: HostConfig,
+  runtimes: readonly string[],
+): void {
+  if (config.WorkingDir && !config.WorkingDir.startsWith('/')) {
+    throw invalidParameter(
+      `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`,
+    );
+  }
+  for (const variable of config.Env ?? []) {
+    if (variable === '' || variable.startsWith('='))
+      throw invalidParameter(`invalid environment variable: ${variable}`);
+    if (variable.includes('\0'))
+      throw invalidParameter('invalid environment variable: it contains a null byte');
+  }
+  if (config.StopSignal) signalNumber(config.StopSignal);
+  if (config.Hostname && (config.Hostname.length > 63 || config.Hostname.includes('\0'))) {
+    throw invalidParameter(`invalid hostname: ${config.Hostname}`);
+  }
+  validateResources(hostConfig);
+  validateModes(config, hostConfig);
+  validateRestart(hostConfig);
+  validateLog(hostConfig);
+  if (hostConfig.Runtime && !runtimes.includes(hostConfig.Runtime)) {
+    throw invalidParameter(`unknown or invalid runtime name: ${hostConfig.Runtime}`, {
+      hint: `Runtimes there are: ${runtimes.join(', ')}`,
+    });
+  }
+}
+
+function validateResources(host: HostConfig): void {
+  const memory = host.Memory ?? 0;
+  const swap = host.MemorySwap ?? 0;
+  if (memory !== 0 && memory < MIN_MEMORY) throw invalidParameter('Minimum memory limit allowed is 6MB');
+  if (memory > 0 && swap > 0 && swap < memory) {
+    throw invalidParameter('Minimum memoryswap limit should be larger than memory limit, see usage');
+  }
+  if (memory === 0 && swap > 0) {
+    throw invalidParameter('You should always set the Memory limit when using Memoryswap limit, see usage');
+  }
+  const reservation = host.MemoryReservation ?? 0;
+  if (reservation > 0 && reservation < MIN_MEMORY) {
+    throw invalidParameter('Minimum memory reservation allowed is 6MB');
+  }
+  if (memory > 0 && reservation > memory) {
+    throw invalidParameter('Minimum memory limit can not be less than memory reservation limit, see usage');
+  }
+  const swappiness = host.MemorySwappiness ?? -1;
+  if (swappiness < -1 || swappiness > 100) {
+    throw invalidParameter(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
+  }
+  const nano = host.NanoCpus ?? 0;
+  if (nano > 0 && (host.CpuPeriod || host.CpuQuota)) {
+    throw invalidParameter('Conflicting options: Nano CPUs and CPU Period cannot both be set');
+  }
+  const count = cpus().length;
+  if (nano < 0 || nano > count * 1e9) {
+    throw invalidParameter(
+      `range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`,
+    );
+  }
+  const period = host.CpuPeriod ?? 0;
+  if (period !== 0 && (period < 1000 || period > 1_000_000)) {
+    throw invalidParameter(
+      'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
+    );
+  }
+  if ((host.CpuQuota ?? 0) > 0 && host.CpuQuota! < 1000) {
+    throw invalidParameter('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  }
+  const weight = host.BlkioWeight ?? 0;
+  if (weight !== 0 && (weight < 10 || weight > 1000)) {
+    throw invalidParameter('Range of blkio weight is from 10 to 1000');
+  }
+  if ((host.ShmSize ?? 0) < 0) throw invalidParameter('SHM size can not be less than 0');
+  const score = host.OomScoreAdj ?? 0;
+  if (score < -1000 || score > 1000) {
+    throw invalidParameter(`Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
+  }
+}
+
+function validateModes(config: ContainerConfig, host: HostConfig): void {
+  const mode = host.NetworkMode ?? '';
+  const joins = mode.startsWith('container:');
+  if (joins && mode === 'container:') {
+    throw invalidParameter('Invalid network mode: invalid container format container:<name|id>');
+  }
+  if (joins && config.Hostname) throw conflict('conflicting options: hostname and the network mode');
+  if (joins && (host.Links?.length ?? 0) > 0) {
+    throw conflict(
+      "conflicting options: container type network can't be used with links. This would result in undefined behavior",
+    );
+  }
+  if (joins && (host.Dns?.length ?? 0) > 0) throw conflict('conflicting options: dns and the network mode');
+  if (joins && (host.ExtraHosts?.length ?? 0) > 0) {
+    throw conflict('conflicting options: custom host-to-IP mapping and the network mode');
+  }
+  if (joins && (Object.keys(host.PortBindings ?? {}).length > 0 || host.PublishAllPorts)) {
+    throw conflict('conflicting options: port publishing and the container type network mode');
+  }
+  if (host.UTSMode === 'host' && config.Hostname)
+    throw conflict('conflicting options: hostname and the UTS mode');
+  for (const [what, value, allowed] of [
+    ['IPC', host.IpcMode ?? '', ['', 'none', 'private', 'shareable', 'host']],
+    ['PID', host.PidMode ?? '', ['', 'host']],
+    ['UTS', host.UTSMode ?? '', ['', 'host']],
+    ['userns', host.UsernsMode ?? '', ['', 'host']],
+    ['cgroup namespace', host.CgroupnsMode ?? '', ['', 'private', 'host']],
+  ] as const) {
+    if ((allowed as readonly string[]).includes(value)) continue;
+    if ((what === 'IPC' || what === 'PID') && /^container:.+/.test(value)) continue;
+    throw invalidParameter(`invalid ${what} mode: ${value}`);
+  }
+  for (const line of host.ExtraHosts ?? []) {
+    const [name, address] = [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)];
+    if (!line.includes(':') || !name || !address)
+      throw invalidParameter(`bad format for add-host: "${line}"`);
+  }
+  if (host.PublishAllPorts === undefined) return;
+}
+
+function validateRestart(host: HostConfig): void {
+  const policy = host.RestartPolicy ?? {};
+  const name = policy.Name ?? '';
+  if (!RESTART_POLICIES.includes(name)) {
+    throw invalidParameter(
+      `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
+  }
+  const retries = policy.MaximumRetryCount ?? 0;
+  if (retries < 0) throw invalidParameter('invalid restart policy: maximum retry count cannot be negative');
+  if (retries > 0 && name !== 'on-failure') {
+    throw invalidParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'");
+  }
+  if (host.AutoRemove && name !== '' && name !== 'no') {
+    throw invalidParameter("can't create 'AutoRemove' container with restart policy");
+  }
+}
+
+function validateLog(host: HostConfig): void {
+  const driver = host.LogConfig?.Type || 'json-file';
+  const known = LOG_OPTIONS[driver];
+  if (!known) throw invalidParameter(`logger: no log driver named '${driver}' is registered`);
+  for (const key of Object.keys(host.LogConfig?.Config ?? {})) {
+    if (!known.includes(key)) throw invalidParameter(`unknown log opt '${key}' for ${driver} log driver`);
+  }
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import {
+  type ApiLog,
+  type ApiServer,
+  type Backends,
+  createApiServer,
+  type TlsOptions,
+} from '../api/index.ts';
+import { Engine, type EngineLog, engineBackends, VERSION } from '../engine/index.ts';
+import { invalidParameter } from '../errdefs/index.ts';
+import type { DaemonConfig } from './config.ts';
+import { claimPidfile } from './pidfile.ts';
+
+/** A daemon that serves. */
+export interface Daemon {
+  /** Stops serving and, without live restore, the containers. */
+  stop(): Promise<void>;
+}
+
+/** Opens the engine and serves the Engine API on all hosts: the composition root. */
+export async function startDaemon(config: DaemonConfig, log: EngineLog): Promise<Daemon> {
+  const release = claimPidfile(config.pidfile);
+  let engine: Engine | undefined;
+  let server: ApiServer | undefined;
+  try {
+    engine = await Engine.open(config.engine, log);
+    const backends: Backends = engineBackends(engine);
+    server = createApiServer(backends, { version: VERSION, log: apiLog(log) });
+    for (const host of config.hosts) await listen(server, host, config, log);
+  } catch (err) {
+    await server?.close(0);
+    await engine?.close();
+    release();
+    throw err;
+  }
+  const [running, api] = [engine, server];
+  return {
+    async stop() {
+      await running.shutdown();
+      await api.close();
+      release();
+    },
+  };
+}
+
+/** The API's log lines have fields; they go behind the message. */
+function apiLog(log: EngineLog): ApiLog {
+  const line = (fields: object, message: string): string => `${message} ${JSON.stringify(fields)}`;
+  return {
+    isLevelEnabled: (level) => log.enabled(level),
+    debug: (fields, message) => log.debug(line(fields, message)),
+    warn: (fields, message) => log.warn(line(fields, message)),
+    error: (fields, message) => log.error(line(fields, message)),
+  };
+}
+
+async function listen(server: ApiServer, host: string, config: DaemonConfig, log: EngineLog): Promise<void> {
+  const [scheme = '', rest = ''] = host.split('://', 2);
+  switch (scheme) {
+    case 'unix':
+      await server.listenUnix(rest, config.group ? { group: config.group } : {});
+      break;
+    case 'tcp': {
+      const url = URL.parse(`http://${rest}`);
+      if (!url) throw invalidParameter(`invalid host: ${host}`);
+      const tls = tlsOptions(config);
+      if (!tls) {
+        log.warn(
+          `${host} is served without TLS: whoever reaches it is root on this machine. Use --tlsverify, or a unix socket`,
+        );
+      }
+      const port = Number(url.port || (tls ? 2376 : 2375));
+      await server.listenTcp({ host: url.hostname.replace(/^\[|\]$/g, ''), port, ...(tls ? { tls } : {}) });
+      break;
+    }
+    case 'fd':
+      await server.listenFd(rest === '' ? 3 : Number(rest));
+      break;
+    default:
+      throw invalidParameter(`invalid host: ${host}`, { hint: 'unix:///path, tcp://host:port or fd://' });
+  }
+  log.info(`API listen on ${host}`);
+}
+
+function tlsOptions(config: DaemonConfig): TlsOptions | undefined {
+  if (!config.tls) return undefined;
+  const { cert, key, ca, verify } = config.tls;
+  if (!cert || !key || (verify && !ca)) {
+    throw invalidParameter('TLS wants --tlscert and --tlskey, and --tlsverify also --tlscacert');
+  }
+  return {
+    cert: readFileSync(cert),
+    key: readFileSync(key),
+    ...(verify ? { ca: readFileSync(ca) } : {}),
+  };
+}

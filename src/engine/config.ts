@@ -1,0 +1,39 @@
+/** What the daemon was told, checked: the engine's settings. */
+
+import type { RuntimeConfig } from '../container/index.ts';
+import type { RegistryConfig } from '../distribution/index.ts';
+import type { AddressPool } from '../network/index.ts';
+
+export interface EngineConfig {
+  dataRoot: string;
+  execRoot: string;
+  bridgeName: string;
+  bip?: string;
+  addressPools?: readonly AddressPool[];
+  mtu?: number;
+  dns: readonly string[];
+  dnsSearch: readonly string[];
+  dnsOptions: readonly string[];
+  cgroupParent: string;
+  runtimes: Readonly<Record<string, RuntimeConfig>>;
+  defaultRuntime: string;
+  registry: RegistryConfig;
+  maxConcurrentDownloads: number;
+  maxConcurrentUploads: number;
+  labels: readonly string[];
+  liveRestore: boolean;
+  debug: boolean;
+  /** The `wharf-shim` binary. */
+  shimPath: string;
+  /** The init of `--init`. */
+  initPath: string;
+}
+
+export interface EngineLog {
+  /** True when lines of `level` (debug, info, warn, error) are written. */
+  enabled(level: string): boolean;
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+  error(message: string): void;
+}

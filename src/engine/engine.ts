@@ -1,0 +1,257 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EventMessage, SystemDataUsageResponse } from '@docker/node-sdk';
+import { type ContainerRecord, ContainerService, type ImageFacts } from '../container/index.ts';
+import { ContentStore } from '../content/index.ts';
+import { isKind, messageOf } from '../errdefs/index.ts';
+import { type Image, ImageService } from '../image/index.ts';
+import { ensureHybridUsable } from '../linux/index.ts';
+import { NetworkService } from '../network/index.ts';
+import type { Digest } from '../oci/index.ts';
+import { Snapshotter } from '../snapshot/index.ts';
+import { Store } from '../store/index.ts';
+import { VolumeService } from '../volume/index.ts';
+import type { EngineConfig, EngineLog } from './config.ts';
+import { EventBus } from './events.ts';
+import { engineId, machineWarnings, systemInfo, systemVersion } from './info.ts';
+
+type DiskUsageType = 'container' | 'image' | 'volume' | 'build-cache';
+
+/** The engine: the store opened, the rooms wired, kernel and records reconciled. */
+export class Engine {
+  readonly containers: ContainerService;
+  readonly images: ImageService;
+  readonly networks: NetworkService;
+  readonly volumes: VolumeService;
+  readonly events = new EventBus();
+  readonly #config: EngineConfig;
+  readonly #store: Store;
+  readonly #snapshots: Snapshotter;
+  readonly #id: string;
+  readonly #warnings: string[];
+
+  private constructor(config: EngineConfig, log: EngineLog) {
+    this.#config = config;
+    const { dataRoot, execRoot } = config;
+    mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
+    mkdirSync(execRoot, { recursive: true, mode: 0o711 });
+    this.#id = engineId(dataRoot);
+    this.#warnings = machineWarnings();
+    const repair = ensureHybridUsable();
+    for (const controller of repair.mounted) {
+      log.info(`mounted the cgroup controller ${controller} as v1: the runtime refuses a mixed set-up`);
+    }
+    for (const { controller, reason } of repair.failed) {
+      this.#warnings.push(
+        `WARNING: cgroup controller ${controller} stays on the unified hierarchy (${reason})`,
+      );
+    }
+    const store = Store.open(join(dataRoot, 'wharf.db'));
+    this.#store = store;
+    this.#snapshots = new Snapshotter({
+      root: join(dataRoot, 'snapshots'),
+      log: (message) => log.warn(message),
+    });
+    this.images = new ImageService({
+      store,
+      content: new ContentStore({ root: join(dataRoot, 'content') }),
+      snapshots: this.#snapshots,
+      registry: config.registry,
+      maxConcurrentDownloads: config.maxConcurrentDownloads,
+      maxConcurrentUploads: config.maxConcurrentUploads,
+      onEvent: ({ action, id, attributes }) => this.events.emit('image', action, id, attributes),
+      usedBy: (imageId) => this.#usersOfImage(imageId),
+      layersInUse: () => this.containers.records().flatMap((record) => record.diffIds),
+      log: (message) => log.warn(message),
+    });
+    this.volumes = new VolumeService({
+      store,
+      root: join(dataRoot, 'volumes'),
+      usedBy: (name) => this.#usersOfVolume(name),
+      onEvent: (action, name, attributes) => this.events.emit('volume', action, name, attributes),
+    });
+    this.networks = new NetworkService({
+      store,
+      root: join(dataRoot, 'network'),
+      execRoot,
+      bridgeName: config.bridgeName,
+      ...(config.bip ? { bip: config.bip } : {}),
+      ...(config.addressPools ? { addressPools: config.addressPools } : {}),
+      ...(config.mtu ? { mtu: config.mtu } : {}),
+      dns: config.dns,
+      dnsSearch: config.dnsSearch,
+      dnsOptions: config.dnsOptions,
+      onEvent: ({ action, id, attributes }) => this.events.emit('network', action, id, attributes),
+      log,
+    });
+    this.containers = new ContainerService({
+      store,
+      dataRoot,
+      execRoot,
+      cgroupParent: config.cgroupParent,
+      runtimes: config.runtimes,
+      defaultRuntime: config.defaultRuntime,
+      shimPath: config.shimPath,
+      initPath: config.initPath,
+      snapshots: {
+        prepare: (key, diffIds) => this.#snapshots.prepare(key, diffIds, { initFiles: true }),
+        mount: (key, target) => this.#snapshots.mount(key, target),
+        unmount: (target) => this.#snapshots.unmount(target),
+        remove: (key) => this.#snapshots.remove(key),
+        usage: (key) => this.#snapshots.usage(key),
+        layerSize: (diffId) => this.#snapshots.layerSize(diffId),
+      },
+      network: this.networks,
+      volumes: this.volumes,
+      resolveImage: (ref) => imageFacts(this.images.resolve(ref)),
+      onEvent: (action, record, attributes) =>
+        this.events.emit('container', action, record.id, {
+          ...record.config.Labels,
+          image: record.config.Image ?? '',
+          name: record.name,
+          ...attributes,
+        }),
+      log,
+    });
+  }
+
+  /**
+   * Opens the engine on its roots: finds the containers an earlier daemon left running, learns how the others
+   * ended, and removes from the kernel and the disk what has no owner.
+   */
+  static async open(config: EngineConfig, log: EngineLog): Promise<Engine> {
+    const engine = new Engine(config, log);
+    const running = await engine.containers.reconcile();
+    engine.networks.init(running);
+    engine.#snapshots.reconcile(new Set(engine.containers.ids()));
+    engine.volumes.reconcile(engine.#volumeUsers(running));
+    engine.images
+      .collectGarbage()
+      .catch((err: unknown) => log.warn(`unused blobs and layers not removed: ${messageOf(err)}`));
+    engine.containers.restartByPolicy();
+    for (const warning of engine.#warnings) log.warn(warning);
+    return engine;
+  }
+
+  /** Stops the containers (as dockerd does without live restore) and closes. */
+  async shutdown(): Promise<void> {
+    if (!this.#config.liveRestore) await this.containers.shutdown();
+    await this.close();
+  }
+
+  /** Lets go of everything; containers that run go on. */
+  async close(): Promise<void> {
+    this.containers.close();
+    this.networks.close();
+    await this.#snapshots.close();
+    this.#store.close();
+  }
+
+  /** The files a container changed against its image. */
+  changes(id: string): ReturnType<Snapshotter['changes']> {
+    return this.#snapshots.changes(this.containers.record(id).id);
+  }
+
+  info(): ReturnType<typeof systemInfo> {
+    return systemInfo({
+      config: this.#config,
+      id: this.#id,
+      records: this.containers.records(),
+      images: this.images.list({}).length,
+      eventListeners: this.events.listeners,
+      warnings: this.#warnings,
+    });
+  }
+
+  version(): ReturnType<typeof systemVersion> {
+    return systemVersion(this.#config);
+  }
+
+  /** `GET /system/df`: only the asked parts. */
+  async diskUsage(types: ReadonlySet<DiskUsageType>): Promise<SystemDataUsageResponse> {
+    const usage: SystemDataUsageResponse = {};
+    if (types.has('image')) {
+      usage.LayersSize = this.images.layersSize();
+      usage.Images = this.images.list({ sharedSize: true, containerCount: true });
+    }
+    if (types.has('container'))
+      usage.Containers = await this.listContainers({ all: true, limit: 0, size: true, filters: {} });
+    if (types.has('volume')) usage.Volumes = await this.volumes.usage();
+    if (types.has('build-cache')) usage.BuildCache = [];
+    return usage;
+  }
+
+  listContainers(request: Parameters<ContainerService['list']>[0]): ReturnType<ContainerService['list']> {
+    return this.containers.list(
+      request,
+      (record) => this.#imageName(record),
+      (imageId, ancestor) => this.#isAncestor(imageId, ancestor),
+    );
+  }
+
+  subscribe(
+    options: Parameters<EventBus['subscribe']>[0],
+    listener: (event: EventMessage) => void,
+  ): ReturnType<EventBus['subscribe']> {
+    return this.events.subscribe(options, listener);
+  }
+
+  /** The name a container was created with while it still means the container's image; else the image's id. */
+  #imageName(record: ContainerRecord): string {
+    const name = record.config.Image ?? '';
+    return this.#resolvesTo(name, record.imageId) ? name : record.imageId;
+  }
+
+  #isAncestor(imageId: string, ancestor: string): boolean {
+    if (this.#resolvesTo(ancestor, imageId)) return true;
+    let image = this.images.get(imageId as Digest);
+    while (image?.parent) {
+      if (this.#resolvesTo(ancestor, image.parent)) return true;
+      image = this.images.get(image.parent);
+    }
+    return false;
+  }
+
+  #resolvesTo(ref: string, imageId: string): boolean {
+    try {
+      return this.images.resolve(ref).id === imageId;
+    } catch (err) {
+      if (isKind(err, 'NotFound', 'InvalidParameter')) return false;
+      throw err;
+    }
+  }
+
+  #usersOfImage(imageId: Digest): { id: string; running: boolean; name: string; image?: string }[] {
+    return this.containers
+      .records()
+      .filter((record) => record.imageId === imageId)
+      .map(({ id, name, state, config }) => ({
+        id,
+        name,
+        running: state.status === 'running' || state.status === 'paused',
+        ...(config.Image ? { image: config.Image } : {}),
+      }));
+  }
+
+  #usersOfVolume(name: string): string[] {
+    return this.containers
+      .records()
+      .filter((record) => record.mounts.some((mount) => mount.type === 'volume' && mount.name === name))
+      .map((record) => record.id);
+  }
+
+  #volumeUsers(running: ReadonlySet<string>): Map<string, Set<string>> {
+    const users = new Map<string, Set<string>>();
+    for (const record of this.containers.records()) {
+      if (!running.has(record.id)) continue;
+      for (const mount of record.mounts) {
+        if (mount.name) users.set(mount.name, (users.get(mount.name) ?? new Set()).add(record.id));
+      }
+    }
+    return users;
+  }
+}
+
+function imageFacts(image: Image): ImageFacts {
+  return { id: image.id, diffIds: [...image.diffIds], config: { ...image.config.config } };
+}
