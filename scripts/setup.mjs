@@ -23,8 +23,13 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** A shared library where Debian's multiarch puts it. */
+const libraryPath = (name) => `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/${name}`;
+
 /** Debian package → a file that shows it is there (a bare name is looked up in the program directories) and what it is for. */
 const PACKAGES = {
+  libatomic1: { shows: libraryPath('libatomic.so.1'), why: 'our own Node links to it' },
+  'libstdc++6': { shows: libraryPath('libstdc++.so.6'), why: 'our own Node links to it' },
   crun: { shows: 'crun', why: 'the OCI runtime' },
   nftables: { shows: 'nft', why: 'port publishing, seen from outside' },
   iproute2: { shows: 'ip', why: 'looking at the network' },

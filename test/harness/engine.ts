@@ -189,7 +189,7 @@ export class TestEngine {
 
   /** The body of `url` as fetched from inside the sandbox, where published ports are. */
   fetch(url: string): Promise<string> {
-    return this.sandbox.ok(['busybox', 'wget', '-q', '-T', '5', '-O', '-', url], { timeout: 10_000 });
+    return this.sandbox.ok(fetcher(url), { timeout: 10_000 });
   }
 
   /** Writes a file below the sandbox's directory and gives its path. */
@@ -236,6 +236,12 @@ export class TestEngine {
       await this.sandbox.destroy();
     }
   }
+}
+
+/** argv of a program that prints what `url` answers, or fails after 5 seconds. */
+export function fetcher(url: string): string[] {
+  const script = `fetch('${url}', { signal: AbortSignal.timeout(5000) }).then((r) => r.text()).then((t) => process.stdout.write(t)).catch((e) => { console.error(e.cause?.code ?? e.name); process.exit(1); })`;
+  return [process.execPath, '-e', script];
 }
 
 /** An engine for the tests of a file or suite: started before them, stopped after them. Call the result to get it. */

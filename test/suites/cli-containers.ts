@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { waitFor } from '../../scripts/engine-client.ts';
 import type { Cli, TestEngine } from '../harness/engine.ts';
 
-/** Ends with status 5 on SIGTERM or the signal that its environment names. */
-const POLITE = 'trap "exit 5" ${SIGNAL:-TERM}; echo up; while :; do sleep 0.05; done';
+/** Ends with status 5 on SIGTERM and the signal that its environment names. */
+const POLITE = 'trap "exit 5" TERM $SIGNAL; echo up; while :; do sleep 0.05; done';
 
 export function containersSuite(docker: () => Cli, engine: () => TestEngine): void {
   const inspect = (name: string, field: string) => docker().ok('inspect', '-f', `{{${field}}}`, name);
@@ -186,18 +186,22 @@ export function containersSuite(docker: () => Cli, engine: () => TestEngine): vo
     );
     const watcher = docker().start('attach', '--no-stdin', 'echoer');
     const typist = docker().start('attach', 'echoer');
-    typist.write('one\n');
-    await typist.prints(/got one/);
-    await watcher.prints(/got one/);
-    typist.write('two\n');
+    // Nothing says that a client is attached but what it prints.
+    await waitFor('both clients to see the output', () => {
+      typist.write('one\n');
+      return typist.stdout.includes('got one') && watcher.stdout.includes('got one');
+    });
     typist.child.kill('SIGKILL');
     await typist.ended;
-    await watcher.prints(/got two/);
     assert.equal(
       await inspect('echoer', '.State.Running'),
       'true',
       'a client that dies takes nothing with it',
     );
+    const second = docker().start('attach', 'echoer');
+    second.write('two\n');
+    await watcher.prints(/got two/);
+    second.child.kill('SIGKILL');
     await docker().ok('stop', '-t', '0', 'echoer');
     await watcher.ended;
     await remove('echoer');
