@@ -68,14 +68,24 @@ function takeOver(req: IncomingMessage, res: ServerResponse): Duplex {
   return socket;
 }
 
+const HANGUP_POLL_MS = 1000;
+
+export interface JoinOptions {
+  /** The session takes input. */
+  stdin: boolean;
+  /** Asked every second after the client's half-close, since Node no longer sees it leave then. */
+  hungUp: (() => boolean) | undefined;
+}
+
 /**
  * Joins a hijacked connection with a session until both are done. The client's half-close ends the
  * session's stdin when it has `stdin`; the session's end closes our half and gives the client a while to
  * close its own. A client that is gone destroys the session; a session that breaks closes the connection.
  */
-export function join(connection: Duplex, session: Duplex, stdin: boolean): Promise<void> {
+export function join(connection: Duplex, session: Duplex, options: JoinOptions): Promise<void> {
   return new Promise((resolve) => {
     let linger: NodeJS.Timeout | undefined;
+    let watch: NodeJS.Timeout | undefined;
     const finish = (): void => {
       connection.unpipe(session);
       connection.resume();
@@ -85,6 +95,7 @@ export function join(connection: Duplex, session: Duplex, stdin: boolean): Promi
     connection.on('error', () => connection.destroy());
     connection.on('close', () => {
       clearTimeout(linger);
+      clearInterval(watch);
       session.destroy();
       resolve();
     });
@@ -92,8 +103,14 @@ export function join(connection: Duplex, session: Duplex, stdin: boolean): Promi
     session.on('close', finish);
     session.on('end', finish);
     // The default of pipe() ends the other side, which is the half-close both ways.
-    if (stdin) connection.pipe(session);
+    if (options.stdin) connection.pipe(session);
     else connection.resume();
+    const { hungUp } = options;
+    if (hungUp) {
+      connection.once('end', () => {
+        watch = setInterval(() => hungUp() && connection.destroy(), HANGUP_POLL_MS).unref();
+      });
+    }
     session.pipe(connection);
     if (session.destroyed) finish();
     if (connection.destroyed) session.destroy();

@@ -26,6 +26,8 @@ export interface RequestParts {
   params: Readonly<Record<string, string>>;
   query: Query;
   version: ApiVersion;
+  /** True when the client has closed both halves, where that can be asked. */
+  hungUp: (() => boolean) | undefined;
 }
 
 export class ApiRequest {
@@ -36,6 +38,8 @@ export class ApiRequest {
   readonly version: ApiVersion;
   readonly #params: Readonly<Record<string, string>>;
   readonly #upgraded: Connection | undefined;
+  /** True when the client has closed both halves, where that can be asked. */
+  readonly hungUp: (() => boolean) | undefined;
   #abort: AbortController | undefined;
   /** The connection is a raw stream now, so no status can be sent any more. */
   hijacked = false;
@@ -46,6 +50,7 @@ export class ApiRequest {
     this.route = parts.route;
     this.query = parts.query;
     this.version = parts.version;
+    this.hungUp = parts.hungUp;
     this.#params = parts.params;
     this.#upgraded = parts.upgraded;
   }

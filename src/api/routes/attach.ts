@@ -66,7 +66,10 @@ async function attach(r: ApiRequest, containers: ContainerBackend): Promise<void
   const { stream, tty } = await containers.attach(r.param('id'), options);
   try {
     const connection = await r.hijack(streamType(r, tty));
-    await join(connection, stream, options.stdin && options.stream);
+    await join(connection, stream, {
+      stdin: options.stdin && options.stream,
+      hungUp: r.hungUp,
+    });
   } finally {
     stream.destroy();
   }
@@ -82,7 +85,10 @@ async function attachWebSocket(r: ApiRequest, containers: ContainerBackend): Pro
     if (!connection) throw invalidParameter('bad websocket handshake: no upgrade');
     connection.write(answer);
     const socket = new WebSocketStream(connection, { binary: r.has('binaryWebSocket') });
-    await join(socket, stream, options.stdin && options.stream);
+    await join(socket, stream, {
+      stdin: options.stdin && options.stream,
+      hungUp: r.hungUp,
+    });
   } finally {
     stream.destroy();
   }

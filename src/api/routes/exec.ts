@@ -78,7 +78,7 @@ async function start(r: ApiRequest, exec: ExecBackend): Promise<void> {
   }
   try {
     const connection = await r.hijack(streamType(r, tty));
-    await join(connection, session.stream, true);
+    await join(connection, session.stream, { stdin: true, hungUp: r.hungUp });
   } finally {
     session.stream.destroy();
   }

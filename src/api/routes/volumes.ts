@@ -5,7 +5,7 @@ import type { Backends, VolumeBackend } from '../backends.ts';
 import { volumeCreateRequest } from '../body-types.ts';
 import { backend, optional } from '../presence.ts';
 import type { Route } from '../router.ts';
-import { NOT_A_MANAGER } from './swarm.ts';
+import { NOT_A_MANAGER } from './refused.ts';
 
 /** The routes of volumes. */
 export function volumeRoutes(backends: Backends): Route[] {

@@ -1,4 +1,7 @@
-/** Swarm and plugins: Wharf is a single node, and answers as a Docker that never joined a swarm. */
+/**
+ * What Wharf does not do: swarm (it is a single node), managed plugins, checkpoints. It answers as a Docker
+ * does that never joined a swarm, has no plugins and is not in experimental mode.
+ */
 import { notFound, notImplemented, unavailable } from '../../errdefs/index.ts';
 import type { Route } from '../router.ts';
 
@@ -90,3 +93,18 @@ export const pluginRoutes = (): Route[] => [
     throw notFound(`plugin "${r.param('name')}" not found`);
   }),
 ];
+
+/** The routes of checkpoints. */
+export const checkpointRoutes = (): Route[] =>
+  routes(
+    [
+      ['CheckpointList', 'GET', '/containers/{id}/checkpoints'],
+      ['CheckpointCreate', 'POST', '/containers/{id}/checkpoints'],
+      ['CheckpointDelete', 'DELETE', '/containers/{id}/checkpoints/{checkpoint}'],
+    ],
+    () => {
+      throw notImplemented(
+        'This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable it.',
+      );
+    },
+  );
