@@ -213,6 +213,8 @@ static void confirmed(struct process *p)
 {
 	p->state = RUNNING;
 	clock_gettime(CLOCK_REALTIME, &p->started_at);
+	if (p->reaped)
+		p->started_at = p->ended_at; /* it was quicker than its runtime */
 	forget_start(p);
 	p->started(p, NULL);
 	control_greet(p->shim);
