@@ -45,28 +45,27 @@ describe('network', { skip: absent('docker-28') }, () => {
   };
 
   test('every container has an address on the bridge, a gateway and a way out under the host’s address', async () => {
-    const [out, gateway] = (
-      await inBusybox(
-        [],
-        `wget -qO- http://${OUTSIDE_ADDRESS}:8000/; echo; ip route | sed -n "s/default via \\([^ ]*\\).*/\\1/p"`,
-      )
-    ).split('\n');
-    assert.equal(out, HOST_ADDRESS, 'masqueraded');
-    assert.equal(
-      gateway,
-      await docker().ok('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', 'bridge'),
-    );
+    const script = `wget -qO- http://${OUTSIDE_ADDRESS}:8000/; echo; ip route | sed -n 's/default via \\([^ ]*\\).*/\\1/p'`;
+    await docker().ok('create', '--name', 'traveller', 'busybox', 'sh', '-c', script);
+    const [seenAs, gateway] = (await docker().ok('start', '-a', 'traveller')).split('\n');
+    assert.equal(seenAs, HOST_ADDRESS, 'masqueraded');
+    assert.match(gateway ?? '', /^\d+\.\d+\.\d+\.\d+$/);
+    await docker().ok('run', '-d', '--name', 'other', 'busybox', 'sleep', '300');
+    const field = (name: string) =>
+      docker().ok('inspect', '-f', `{{.NetworkSettings.Networks.bridge.${name}}}`, 'other');
+    assert.equal(await field('Gateway'), gateway);
+    assert.notEqual(await field('IPAddress'), gateway);
   });
 
   test('containers reach each other and themselves; addresses are not given twice', async () => {
-    await serve('a');
-    await serve('b');
-    const [first, second] = [await address('a'), await address('b')];
+    await serve('first');
+    await serve('second');
+    const [first, second] = [await address('first'), await address('second')];
     assert.notEqual(first, second);
-    assert.equal(await docker().ok('exec', 'a', 'wget', '-qO-', `http://${second}/`), 'b');
-    assert.equal(await docker().ok('exec', 'a', 'wget', '-qO-', `http://${first}/`), 'a');
+    assert.equal(await docker().ok('exec', 'first', 'wget', '-qO-', `http://${second}/`), 'second');
+    assert.equal(await docker().ok('exec', 'first', 'wget', '-qO-', `http://${first}/`), 'first');
     assert.match(
-      await docker().ok('inspect', '-f', '{{.NetworkSettings.Networks.bridge.MacAddress}}', 'a'),
+      await docker().ok('inspect', '-f', '{{.NetworkSettings.Networks.bridge.MacAddress}}', 'first'),
       /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/,
     );
   });
@@ -87,13 +86,7 @@ describe('network', { skip: absent('docker-28') }, () => {
       'web',
       'the container itself',
     );
-    const gateway = await docker().ok(
-      'network',
-      'inspect',
-      '-f',
-      '{{(index .IPAM.Config 0).Gateway}}',
-      'bridge',
-    );
+    const gateway = await docker().ok('inspect', '-f', '{{.NetworkSettings.Networks.bridge.Gateway}}', 'web');
     assert.equal(await inBusybox([], `wget -qO- http://${gateway}:8300/`), 'web', 'by the gateway');
     await docker().ok('rm', '-f', 'web');
     await assert.rejects(
