@@ -122,6 +122,15 @@ export class BridgeDriver {
     if (link.master !== master || !link.up) this.#rtnetlink.run(setLink(link.index, { master, up: true }));
   }
 
+  /**
+   * Lets a container reach itself by its published port. Only where `br_netfilter` is loaded: there the bridge itself
+   * turns the translated frame around, and without this it sends none back to the port it came from.
+   */
+  allowHairpin(link: string): void {
+    if (readSetting('net/bridge/bridge-nf-call-iptables') !== '1') return;
+    this.#rtnetlink.run(setBridgePort(this.#link(link).index, { hairpin: true }));
+  }
+
   /** After the endpoint that had it went: the default route of a namespace goes by this bridge. */
   ensureDefaultRoute(netnsPath: string, bridge: BridgeConfig): void {
     withNetns(netnsPath, () => {

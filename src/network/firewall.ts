@@ -6,6 +6,7 @@
  *   A neighbour's packet to 127.0.0.0/8 is left out: a port published at 127.0.0.1 is for this host only.
  * - `postrouting`: containers leave by the host's address; so that answers come back through us, so do this host's
  *   own 127.0.0.1 and a container that reaches its own network by a published port (hairpin).
+ *   The latter goes by address, not by incoming link: where `br_netfilter` is loaded, that is unknown.
  * - `forward`: into a container comes what belongs to a connection, what comes from its own network, and what was
  *   published. Other networks of ours and neighbours that route to us stay out.
  * - `guard`: `route_localnet` on the bridges would open the host's 127.0.0.0/8 to containers; this closes it.
@@ -107,6 +108,7 @@ export class Firewall {
     return [
       element('bridges', `"${link}"`),
       element('pairs', `"${link}" . "${link}"`),
+      element('homes', `${subnet} . "${link}"`),
       ...(masquerade && !internal ? [element('subnets', subnet)] : []),
       ...(internal ? [element('internal', `"${link}"`)] : []),
     ].join('\n');
@@ -137,6 +139,7 @@ table ip ${table} {
   set bridges { type ifname; }
   set pairs { type ifname . ifname; }
   set internal { type ifname; }
+  set homes { type ipv4_addr . ifname; flags interval; }
   set subnets { type ipv4_addr; flags interval; }
   map published { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; }
   map published_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
@@ -155,7 +158,7 @@ table ip ${table} {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     oifname @bridges ip saddr 127.0.0.0/8 masquerade
-    oifname @bridges ct status dnat iifname . oifname @pairs masquerade
+    ct status dnat ip saddr . oifname @homes masquerade
     oifname @bridges return
     ip saddr @subnets masquerade
   }

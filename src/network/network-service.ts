@@ -112,9 +112,9 @@ export class NetworkService {
     );
     this.#policy = new ForwardPolicy(this.#firewall, this.#log);
     this.#resolver = new Resolver({
-      networks: () => this.#networks.records(),
+      network: (id) => this.#networks.get(id)?.record,
       sandboxesOn: (networkId) => this.#sandboxes.on(networkId),
-      nameservers: () => this.#hostResolvConf().nameservers,
+      nameservers: () => (this.#options.dns?.length ? this.#options.dns : this.#hostResolvConf().nameservers),
       log: this.#log,
     });
     this.#sandboxes = new Sandboxes({

@@ -204,7 +204,7 @@ export class Sandboxes {
     this.#parts.records.putSandbox(sandbox);
     if (endpoint.link !== '') this.#parts.bridges.removeLink(endpoint.link);
     this.#giveAddressBack(endpoint);
-    if (gateway !== undefined && moved.length > 0) this.#parts.firewall.publish(sandbox.ports);
+    if (moved.length > 0) this.#publish(sandbox, attachments);
     if (gateway !== undefined) this.#parts.bridges.ensureDefaultRoute(sandbox.netns, gateway.bridge);
     this.#event('disconnect', sandbox, endpoint);
   }
@@ -289,7 +289,7 @@ export class Sandboxes {
   }
 
   #make(sandbox: SandboxRecord, netnsPath: string): void {
-    const { records, bridges, firewall, resolver } = this.#parts;
+    const { records, bridges, resolver } = this.#parts;
     if (netnsPath !== sandbox.netns) {
       sandbox.netns = netnsPath;
       records.putSandbox(sandbox);
@@ -301,7 +301,7 @@ export class Sandboxes {
     try {
       for (const { endpoint } of attachments) this.#clearDrained(endpoint);
       bridges.attach(netnsPath, attachments);
-      firewall.publish(sandbox.ports);
+      this.#publish(sandbox, attachments);
       if (attachments.some(({ endpoint }) => !isDefaultBridge(this.#network(endpoint.network)))) {
         resolver.open(sandbox);
       }
@@ -310,6 +310,14 @@ export class Sandboxes {
       deleteNetns(netnsPath);
       throw err;
     }
+  }
+
+  #publish({ ports }: SandboxRecord, attachments: readonly Attachment[]): void {
+    if (ports.length === 0) return;
+    for (const { endpoint, defaultRoute } of attachments) {
+      if (defaultRoute) this.#parts.bridges.allowHairpin(endpoint.link);
+    }
+    this.#parts.firewall.publish(ports);
   }
 
   #attachments(sandbox: SandboxRecord): Attachment[] {
