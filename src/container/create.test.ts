@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ImageFacts, makeRecord } from './create.ts';
+
+const image: ImageFacts = {
+  id: `sha256:${'a'.repeat(64)}`,
+  diffIds: [],
+  config: {
+    Entrypoint: ['/entry'],
+    Cmd: ['run'],
+    Env: ['PATH=/bin', 'A=image'],
+    Labels: { a: '1', b: '2' },
+    User: 'app',
+  },
+};
+const defaults = {
+  runtime: 'crun',
+  runtimes: ['crun'],
+  cgroupns: 'private' as const,
+  maskedPaths: ['/proc/kcore'],
+  readonlyPaths: [],
+};
+const make = (request: object, facts = image) => makeRecord(request, facts, 'name', defaults, () => []);
+
+test('the image shows through where the request says nothing', () => {
+  const record = make({});
+  assert.deepEqual([record.path, ...record.args], ['/entry', 'run']);
+  assert.equal(record.config.User, 'app');
+  assert.equal(record.config.Hostname, record.id.slice(0, 12));
+  assert.deepEqual(record.hostConfig.MaskedPaths, ['/proc/kcore']);
+});
+
+test('a command replaces the image’s command; an entrypoint drops it', () => {
+  assert.deepEqual([make({ Cmd: ['x'] }).path, ...make({ Cmd: ['x'] }).args], ['/entry', 'x']);
+  const own = make({ Entrypoint: ['/mine'] });
+  assert.deepEqual([own.path, ...own.args], ['/mine', 'run'].slice(0, 1));
+  const reset = make({ Entrypoint: [''], Cmd: ['only'] });
+  assert.deepEqual([reset.path, ...reset.args], ['only']);
+});
+
+test('variables and labels of the request win', () => {
+  const record = make({ Env: ['A=mine'], Labels: { b: '3' } });
+  assert.deepEqual(record.config.Env, ['A=mine', 'PATH=/bin']);
+  assert.deepEqual(record.config.Labels, { a: '1', b: '3' });
+});
+
+test('bad requests are refused in Docker’s words', () => {
+  const refused: [object, RegExp][] = [
+    [{ WorkingDir: 'rel' }, /^the working directory 'rel' is invalid, it needs to be an absolute path$/],
+    [{ Env: ['=x'] }, /^invalid environment variable: =x$/],
+    [{ HostConfig: { Memory: 1000 } }, /^Minimum memory limit allowed is 6MB$/],
+    [
+      { HostConfig: { AutoRemove: true, RestartPolicy: { Name: 'always' } } },
+      /'AutoRemove' container with restart policy/,
+    ],
+    [{ HostConfig: { Runtime: 'nope' } }, /^unknown or invalid runtime name: nope$/],
+    [{ HostConfig: { LogConfig: { Type: 'nope' } } }, /^logger: no log driver named 'nope' is registered$/],
+    [
+      { HostConfig: { NetworkMode: 'container:x', PortBindings: { '80/tcp': [] } } },
+      /port publishing and the container type network mode/,
+    ],
+  ];
+  for (const [request, message] of refused) {
+    assert.throws(
+      () => make(request),
+      (err: Error) => message.test(err.message),
+      JSON.stringify(request),
+    );
+  }
+  assert.throws(() => make({}, { ...image, config: {} }), /no command specified/);
+});
