@@ -74,8 +74,9 @@ export function parseJson(text: string): unknown {
 }
 
 function goSyntaxError(text: string, message: string): string {
-  if (/end of JSON input|Unterminated string/.test(message)) return 'unexpected EOF';
   const position = /position (\d+)/.exec(message)?.[1];
+  const cutShort = position !== undefined && Number(position) >= text.trimEnd().length;
+  if (cutShort || /end of JSON input|Unterminated string/.test(message)) return 'unexpected EOF';
   const token = /Unexpected token '?(.)/su.exec(message)?.[1] ?? text[Number(position ?? 0)] ?? '';
   if (/after JSON|non-whitespace character after/.test(message)) return 'unexpected content after JSON';
   return `invalid character '${token}' looking for beginning of value`;

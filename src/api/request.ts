@@ -113,8 +113,10 @@ export class ApiRequest {
     this.res.end();
   }
 
-  /** Starts a streamed answer; its headers are on the wire when this returns. */
+  /** Starts a streamed answer; its headers are on the wire when this returns. It ends when the client goes. */
   startStream(contentType: string): ServerResponse {
+    // Half-open connections are allowed, so a client that left shows as an end, not as a close.
+    this.signal.addEventListener('abort', () => this.res.destroy(), { once: true });
     this.res.writeHead(200, { 'Content-Type': contentType });
     this.res.flushHeaders();
     return this.res;
