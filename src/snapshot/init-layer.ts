@@ -1,7 +1,15 @@
-/** The files every container's root has, made as Docker makes them (its init layer). */
+/**
+ * The layer between an image and its containers: mount points and files that every container needs, as Docker's init
+ * layer has them. Ours depends only on the image, so it is made once for each chain and shared by its containers.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { closeFd, mountOverlay, O, RootedDir } from '../linux/index.ts';
+import type { Digest } from '../oci/index.ts';
 import type { InitFile } from './types.ts';
 
-/** What Docker's init layer holds (moby, daemon/initlayer): mount points and the files that are mounted over. */
+/** What Docker's init layer holds (moby, daemon/initlayer): mount points, and files that are mounted over. */
 export const dockerInitFiles: readonly InitFile[] = [
   { path: '/dev/pts', type: 'directory' },
   { path: '/dev/shm', type: 'directory' },
@@ -14,3 +22,79 @@ export const dockerInitFiles: readonly InitFile[] = [
   { path: '/dev/console', type: 'file' },
   { path: '/etc/mtab', type: 'symlink', target: '/proc/mounts' },
 ];
+
+/** What an init layer was made for. */
+export interface InitMeta {
+  diffIds: Digest[];
+}
+
+export const INIT_META = 'init.json';
+
+/** The name of the init layer of a chain with these files. */
+export function initId(diffIds: readonly Digest[], files: readonly InitFile[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([diffIds, files]))
+    .digest('hex');
+}
+
+/**
+ * Makes an init layer in the new directory `temp`: mounts the chain's `lower` directories writable and adds what is
+ * missing; then `temp/fs` is the layer. `unmount` takes the mount away again.
+ */
+export function makeInitLayer(
+  temp: string,
+  lower: readonly string[],
+  diffIds: readonly Digest[],
+  files: readonly InitFile[],
+  unmount: (target: string) => void,
+): void {
+  const [upper, work, target] = ['fs', 'work', 'mnt'].map((name) => path.join(temp, name)) as [
+    string,
+    string,
+    string,
+  ];
+  for (const dir of [upper, work, target]) fs.mkdirSync(dir, { recursive: true });
+  copyRootAttributes(lower[0]!, upper);
+  mountOverlay({ lower, upper, work, target, options: overlayOptions });
+  try {
+    const root = RootedDir.open(target);
+    try {
+      for (const file of files) addFile(root, file);
+    } finally {
+      root.close();
+    }
+  } finally {
+    unmount(target);
+  }
+  const meta: InitMeta = { diffIds: [...diffIds] };
+  fs.writeFileSync(path.join(temp, INIT_META), JSON.stringify(meta));
+}
+
+/** As Docker mounts its containers: no index, no redirects, no metacopy, so that layers stay readable by others. */
+export const overlayOptions = { index: 'off', metacopy: 'off', redirect_dir: 'off' } as const;
+
+/** Mode and owner of an overlay's root are those of its upper directory. */
+export function copyRootAttributes(from: string, to: string): void {
+  const { mode, uid, gid } = fs.statSync(from);
+  if ((mode & 0o7777) !== (fs.statSync(to).mode & 0o7777)) fs.chmodSync(to, mode & 0o7777);
+  if (uid !== 0 || gid !== 0) fs.chownSync(to, uid, gid);
+}
+
+function addFile(root: RootedDir, file: InitFile): void {
+  const parent = path.posix.dirname(file.path);
+  const there = root.lstatIfExists(file.path);
+  if (there === undefined) root.mkdirAll(parent, 0o755);
+  switch (file.type) {
+    case 'directory':
+      if (there === undefined) root.mkdir(file.path, 0o755);
+      return;
+    case 'symlink':
+      if (there === undefined) root.symlink(file.target ?? '', file.path);
+      return;
+    case 'file':
+      if (there?.isFile() || there?.isDirectory()) return;
+      // A symlink would lead the mount over it astray (systemd's resolv.conf); Docker replaces it, too.
+      if (there !== undefined) root.unlink(file.path);
+      closeFd(root.open(file.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o755));
+  }
+}

@@ -1,0 +1,98 @@
+/** Where a worker gets the bytes of a layer archive from: a file, a file that still grows, or messages. */
+import fs from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { dataLoss } from '../errdefs/index.ts';
+import { GrowthReader } from './growing-file.ts';
+
+const CHUNK = 1 << 20;
+
+export interface FileSource {
+  path: string;
+  offset: number;
+  /** To the end of the file when undefined. */
+  length: number | undefined;
+  /** `GrowingFile.shared`, for a file that another thread is writing. */
+  growing: SharedArrayBuffer | undefined;
+}
+
+/**
+ * The file's bytes in big pieces. It lets the event loop turn between them, so that a cancellation is heard.
+ * Throws DataLoss when the file ends before `length`, or its writer gave up.
+ */
+export async function* readLayerFile(source: FileSource): AsyncGenerator<Buffer, void, void> {
+  const fd = fs.openSync(source.path, 'r');
+  try {
+    const growth = source.growing === undefined ? undefined : new GrowthReader(source.growing);
+    const end = source.length === undefined ? Number.POSITIVE_INFINITY : source.offset + source.length;
+    let at = source.offset;
+    while (at < end) {
+      let available = end - at;
+      if (growth) {
+        const { written, state } = growth.now();
+        available = Math.min(written, end) - at;
+        if (available <= 0) {
+          if (state === 'failed')
+            throw dataLoss('the layer could not be read to its end', { code: 'truncated' });
+          if (state === 'complete') break;
+          await growth.change(at);
+          yield Buffer.alloc(0); // the consumer looks whether it was cancelled
+          continue;
+        }
+      }
+      const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK, available));
+      const n = fs.readSync(fd, buffer, 0, buffer.length, at);
+      if (n === 0) break;
+      at += n;
+      yield n === buffer.length ? buffer : buffer.subarray(0, n);
+      await setImmediate();
+    }
+    if (source.length !== undefined && at < end) {
+      throw dataLoss(`unexpected EOF: ${end - at} bytes of the layer are missing`, { code: 'truncated' });
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** The receiving end of a stream that comes by messages; `pull` asks for one more. */
+export class MessageSource {
+  readonly #pull: () => void;
+  readonly #queue: Buffer[] = [];
+  #ended = false;
+  #error: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(pull: () => void) {
+    this.#pull = pull;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#queue.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    this.#wake?.();
+  }
+
+  end(error?: Error): void {
+    this.#ended = true;
+    this.#error = error;
+    this.#wake?.();
+  }
+
+  async *read(): AsyncGenerator<Buffer, void, void> {
+    for (;;) {
+      const chunk = this.#queue.shift();
+      if (chunk !== undefined) {
+        this.#pull();
+        yield chunk;
+      } else if (this.#error) {
+        throw this.#error;
+      } else if (this.#ended) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        this.#wake = undefined;
+      }
+    }
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * The worker threads: started when there is work, ended when there has been none for a while, so that an idle daemon
+ * does not pay for them. A worker takes several jobs, because a layer that is still being downloaded mostly waits.
+ */
+import type { Readable } from 'node:stream';
+import { Worker } from 'node:worker_threads';
+import { cancelled, system } from '../errdefs/index.ts';
+import {
+  type FromWorker,
+  fromWire,
+  type Job,
+  type JobResults,
+  type ToWorker,
+  toWire,
+} from './worker-protocol.ts';
+
+const MAX_WORKERS = 2;
+const IDLE_MS = 5000;
+/** Chunks of a stream that are under way to a worker at once. */
+const CREDITS = 16;
+/** A worker that unpacks needs less than a tenth of it; an archive may not make it take more. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
+
+export interface JobOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((bytes: number) => void) | undefined;
+  /** The bytes of a job whose source is `stream`. */
+  stream?: Readable | undefined;
+}
+
+interface Pending {
+  resolve: (result: JobResults[keyof JobResults]) => void;
+  reject: (err: unknown) => void;
+  onProgress: ((bytes: number) => void) | undefined;
+  /** Called when the worker wants one more chunk. */
+  pull: (() => void) | undefined;
+}
+
+interface Slot {
+  worker: Worker;
+  jobs: Map<number, Pending>;
+  idle: NodeJS.Timeout | undefined;
+}
+
+export class WorkerPool {
+  readonly #slots = new Set<Slot>();
+  #nextId = 1;
+  #closed = false;
+
+  /** Workers that are alive. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** Runs a job on the worker with the least to do. Rejects with the worker's error, or Cancelled. */
+  async run<J extends Job>(job: J, options: JobOptions = {}): Promise<JobResults[J['type']]> {
+    const { signal, onProgress, stream } = options;
+    if (signal?.aborted || this.#closed) throw cancelled('unpacking the layer was cancelled');
+    const slot = this.#slot();
+    const id = this.#nextId++;
+    const post = (message: ToWorker, transfer: ArrayBuffer[] = []): void =>
+      slot.worker.postMessage(message, transfer);
+    const onAbort = (): void => post({ type: 'cancel', id });
+    let feeder: Feeder | undefined;
+    try {
+      const result = await new Promise<JobResults[keyof JobResults]>((resolve, reject) => {
+        if (stream) feeder = new Feeder(stream, id, post);
+        slot.jobs.set(id, { resolve, reject, onProgress, pull: feeder && (() => feeder?.credit()) });
+        post({ type: 'start', id, job });
+        void feeder?.run();
+        signal?.addEventListener('abort', onAbort, { once: true });
+      });
+      return result as JobResults[J['type']];
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      feeder?.stop();
+      slot.jobs.delete(id);
+      this.#rest(slot);
+    }
+  }
+
+  #slot(): Slot {
+    let best: Slot | undefined;
+    for (const slot of this.#slots) if (!best || slot.jobs.size < best.jobs.size) best = slot;
+    if (!best || (best.jobs.size > 0 && this.#slots.size < MAX_WORKERS)) best = this.#start();
+    clearTimeout(best.idle);
+    best.idle = undefined;
+    best.worker.ref();
+    return best;
+  }
+
+  #start(): Slot {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      name: 'wharf-unpack',
+      resourceLimits: RESOURCE_LIMITS,
+    });
+    const slot: Slot = { worker, jobs: new Map(), idle: undefined };
+    this.#slots.add(slot);
+    const gone = (cause: unknown): void => {
+      this.#slots.delete(slot);
+      clearTimeout(slot.idle);
+      for (const job of slot.jobs.values()) {
+        job.reject(system('the worker that unpacks layers has died', { cause, code: 'worker_died' }));
+      }
+      slot.jobs.clear();
+    };
+    worker.on('message', (message: FromWorker) => onMessage(slot, message));
+    worker.on('error', gone);
+    worker.on('exit', gone);
+    return slot;
+  }
+
+  #rest(slot: Slot): void {
+    if (slot.jobs.size > 0 || !this.#slots.has(slot)) return;
+    slot.worker.unref();
+    clearTimeout(slot.idle);
+    slot.idle = setTimeout(() => {
+      this.#slots.delete(slot);
+      void slot.worker.terminate();
+    }, IDLE_MS).unref();
+  }
+
+  /** Ends all workers; what they were doing is rejected. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#slots].map((slot) => slot.worker.terminate()));
+  }
+}
+
+function onMessage(slot: Slot, message: FromWorker): void {
+  const job = slot.jobs.get(message.id);
+  if (!job) return;
+  if (message.type === 'pull') job.pull?.();
+  else if (message.type === 'progress') job.onProgress?.(message.bytes);
+  else if (message.type === 'done') job.resolve(message.result);
+  else job.reject(fromWire(message.error));
+}
+
+/** Sends a stream's chunks to a worker, only as many as it has asked for. */
+class Feeder {
+  readonly #stream: Readable;
+  readonly #id: number;
+  readonly #post: (message: ToWorker, transfer?: ArrayBuffer[]) => void;
+  #credits = CREDITS;
+  #wake: (() => void) | undefined;
+  #stopped = false;
+
+  constructor(stream: Readable, id: number, post: (message: ToWorker, transfer?: ArrayBuffer[]) => void) {
+    this.#stream = stream;
+    this.#id = id;
+    this.#post = post;
+  }
+
+  credit(): void {
+    this.#credits++;
+    this.#wake?.();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#stream.destroy();
+    this.#wake?.();
+  }
+
+  async run(): Promise<void> {
+    const id = this.#id;
+    this.#stream.on('error', () => {}); // one that comes after the loop is nobody's business any more
+    try {
+      for await (const chunk of this.#stream as AsyncIterable<Uint8Array>) {
+        while (this.#credits === 0 && !this.#stopped) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+        if (this.#stopped) return;
+        this.#credits--;
+        const copy = new Uint8Array(chunk); // the chunk may lie in memory that is shared with others
+        this.#post({ type: 'chunk', id, chunk: copy }, [copy.buffer]);
+      }
+      this.#post({ type: 'end', id, error: undefined });
+    } catch (err) {
+      if (!this.#stopped) this.#post({ type: 'end', id, error: toWire(err) });
+    }
+  }
+}
