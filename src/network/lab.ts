@@ -180,6 +180,17 @@ export class Lab {
     return /^[\w-]+ [\d.]+$/.test(output) ? output : 'refused';
   }
 
+  /** From now on, what `netns` sends to 127.0.0.1 leaves by `link` towards `via`. */
+  leadLoopback(netns: string, link: string, via: string): void {
+    const commands = [
+      `echo 1 >/proc/sys/net/ipv4/conf/${link}/route_localnet`,
+      'ip addr del 127.0.0.1/8 dev lo',
+      `ip route add 127.0.0.1 via ${via} dev ${link}`,
+    ];
+    const { status, output } = this.run(netns, commands.join(' && '));
+    if (status !== 0) throw new Error(output);
+  }
+
   close(): void {
     for (const child of this.#children) child.kill('SIGKILL');
     deleteNetns(this.neighbour);

@@ -101,18 +101,14 @@ if (inNamespaces(import.meta.url)) {
   }
 
   test('a port published at 127.0.0.1 is for the host only', async () => {
-    // By a route to 127.0.0.1 through us, as a hostile neighbour would try.
-    lab.run(
-      lab.neighbour,
-      `ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via ${HOST_ADDRESS} dev lan`,
-    );
+    // Also not by a route to 127.0.0.1 through us, as a hostile neighbour would try.
+    lab.leadLoopback(lab.neighbour, 'lan', HOST_ADDRESS);
     await expectAll(
       [undefined, '127.0.0.1', 8081, 'tcp', `private ${gateway}`],
       [undefined, HOST_ADDRESS, 8081, 'tcp', 'refused'],
       [lab.neighbour, HOST_ADDRESS, 8081, 'tcp', 'refused'],
       [lab.neighbour, '127.0.0.1', 8081, 'tcp', 'refused'],
     );
-    lab.run(lab.neighbour, 'ip route del 127.0.0.1; ip addr add 127.0.0.1/8 dev lo');
   });
 
   test('what is not published is not reached from other networks or machines', () =>
@@ -124,9 +120,8 @@ if (inNamespaces(import.meta.url)) {
     ));
 
   test('the loopback of the host is not reached from containers', async () => {
-    lab.run(a, `ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via ${gateway} dev eth0`);
-    await expectAll([a, '127.0.0.1', 9999, 'tcp', 'refused']);
-    lab.run(a, 'ip route del 127.0.0.1; ip addr add 127.0.0.1/8 dev lo');
+    lab.leadLoopback(b, 'eth0', gateway);
+    await expectAll([b, '127.0.0.1', 9999, 'tcp', 'refused']);
   });
 
   test('an internal network has no way out or in', async () => {
