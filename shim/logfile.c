@@ -60,11 +60,9 @@ static void flush(struct logfile *log)
 static void rotate(struct logfile *log)
 {
 	flush(log);
-	if (log->max_files < 2) {
-		if (ftruncate(log->fd, 0) == 0)
-			log->size = log->file_size = 0;
+	/* With one file only: a new one all the same, so that whoever reads the old one comes to its end. */
+	if (log->max_files < 2 && unlink(log->path) < 0)
 		return;
-	}
 	auto_text from = {0}, to = {0};
 	for (int i = log->max_files - 1; i >= 1; i--) {
 		from.length = to.length = 0;
