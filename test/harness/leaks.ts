@@ -12,14 +12,14 @@ export interface Holdings {
   cgroups: string[];
   /** Programs in the engine's namespaces: the daemon and one shim per container. */
   processes: string[];
-  /** Files and directories under the roots, except content that is kept by design (see {@link KEPT}). */
+  /** Files and directories under the roots, to a depth of four. */
   files: string[];
   /** Rows per table of the metadata database: containers, address leases, whatever is recorded. */
   rows: Record<string, number>;
 }
 
-/** Content-addressed stores grow with images and the database's journal comes and goes; both are looked at by other means. */
-const KEPT = /^data\/(content|wharf\.db(-wal|-shm)?$)/;
+/** The database's journal comes and goes; what the database holds is counted as rows. */
+const KEPT = /^data\/wharf\.db(-wal|-shm)?$/;
 
 /** Everything the engine in `sandbox` holds now. */
 export async function holdings(sandbox: Sandbox): Promise<Holdings> {
