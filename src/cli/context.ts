@@ -4,7 +4,7 @@ import { ApiClient } from './client/client.ts';
 import { DEFAULT_HOST, type Endpoint, parseEndpoint, type TlsFiles } from './client/endpoint.ts';
 import { ConfigFile, configDirectory } from './config/config-file.ts';
 import { CliError } from './errors.ts';
-import { flag, type Flag, type FlagValues } from './flags/flag.ts';
+import { type Flag, type FlagValues, flag } from './flags/flag.ts';
 import { type Output, stderr, stdout } from './output.ts';
 
 /** The name we go by in messages. */
@@ -15,7 +15,10 @@ export const API_VERSION = '1.51';
 
 /** Flags that stand before the command. */
 export const GLOBAL_FLAGS: readonly Flag[] = [
-  flag('config', 'string', 'Directory of the client config files', { default: configDirectory(undefined), complete: 'files' }),
+  flag('config', 'string', 'Directory of the client config files', {
+    default: configDirectory(undefined),
+    complete: 'files',
+  }),
   flag('context,c', 'string', 'Context to connect with; only "default" is known', { complete: ['default'] }),
   flag('debug,D', 'bool', 'Enable debug mode'),
   flag('host,H', 'list', 'Daemon socket to connect to'),
@@ -51,39 +54,61 @@ export class Cli {
     if (hosts.length > 1) throw new CliError('Specify only one -H');
     const context = this.globals.string('context') || process.env.DOCKER_CONTEXT || 'default';
     if (context !== 'default') {
-      throw new CliError(`Failed to initialize: unable to resolve wharf endpoint: context ${JSON.stringify(context)}: context not found`, {
-        hint: 'contexts are not kept by wharf: name the daemon with -H or WHARF_HOST',
-      });
+      throw new CliError(
+        `Failed to initialize: unable to resolve wharf endpoint: context ${JSON.stringify(context)}: context not found`,
+        {
+          hint: 'contexts are not kept by wharf: name the daemon with -H or WHARF_HOST',
+        },
+      );
     }
-    return parseEndpoint(hosts[0] ?? (process.env.WHARF_HOST || process.env.DOCKER_HOST || DEFAULT_HOST), this.#tls());
+    return parseEndpoint(
+      hosts[0] ?? (process.env.WHARF_HOST || process.env.DOCKER_HOST || DEFAULT_HOST),
+      this.#tls(),
+    );
   }
 
   #tls(): TlsFiles | undefined {
     const { globals } = this;
-    const verify = globals.changed('tlsverify') ? globals.bool('tlsverify') : Boolean(process.env.DOCKER_TLS_VERIFY);
+    const verify = globals.changed('tlsverify')
+      ? globals.bool('tlsverify')
+      : Boolean(process.env.DOCKER_TLS_VERIFY);
     if (!verify && !globals.bool('tls') && !process.env.DOCKER_TLS) return undefined;
     const directory = process.env.DOCKER_CERT_PATH || this.config.directory;
-    const file = (name: string, standard: string): string => globals.string(name) || join(directory, standard);
-    return { ca: file('tlscacert', 'ca.pem'), cert: file('tlscert', 'cert.pem'), key: file('tlskey', 'key.pem'), verify };
+    const file = (name: string, standard: string): string =>
+      globals.string(name) || join(directory, standard);
+    return {
+      ca: file('tlscacert', 'ca.pem'),
+      cert: file('tlscert', 'cert.pem'),
+      key: file('tlskey', 'key.pem'),
+      verify,
+    };
   }
 
   get client(): ApiClient {
     if (!this.#client) {
       const version = process.env.DOCKER_API_VERSION;
       const headers = this.#config?.data.HttpHeaders;
-      this.#client = new ApiClient(this.endpoint, { ...(version && { version }), ...(headers && { headers }) });
+      this.#client = new ApiClient(this.endpoint, {
+        ...(version && { version }),
+        ...(headers && { headers }),
+      });
     }
     return this.#client;
   }
 
   get config(): ConfigFile {
     this.#config ??= new ConfigFile(configDirectory(this.globals.string('config')));
-    if (this.#config.problem !== undefined) this.warn(`Error loading config file: ${this.#config.path}: ${this.#config.problem}`);
+    if (this.#config.problem !== undefined)
+      this.warn(`Error loading config file: ${this.#config.path}: ${this.#config.problem}`);
     return this.#config;
   }
 
   /** A warning on standard error, yellow on a terminal. */
   warn(message: string): void {
-    this.err.line(this.err.isTerminal && !process.env.NO_COLOR ? `\x1b[33mWARNING:\x1b[0m ${message}` : `WARNING: ${message}`);
+    this.err.line(
+      this.err.isTerminal && !process.env.NO_COLOR
+        ? `\x1b[33mWARNING:\x1b[0m ${message}`
+        : `WARNING: ${message}`,
+    );
   }
 }

@@ -1,11 +1,24 @@
 /** Help texts in Docker's layout, made from the command tree and the flag tables. */
 import type { Command } from './command.ts';
+import { type Entry, GROUPS, listGroup, topLevel } from './commands/tree.ts';
 import { GLOBAL_FLAGS, PROGRAM } from './context.ts';
 import { flagUsages } from './flags/usage.ts';
 import { stdout } from './output.ts';
-import { type Entry, GROUPS, listGroup, topLevel } from './commands/tree.ts';
 
-const COMMON = ['run', 'exec', 'ps', 'build', 'pull', 'push', 'images', 'login', 'logout', 'search', 'version', 'info'];
+const COMMON = [
+  'run',
+  'exec',
+  'ps',
+  'build',
+  'pull',
+  'push',
+  'images',
+  'login',
+  'logout',
+  'search',
+  'version',
+  'info',
+];
 
 const terminalWidth = (): number => stdout.size()?.columns ?? 80;
 
@@ -61,6 +74,7 @@ export function commandHelp(path: string, entry: Entry, command: Command): strin
   let text = `${usageLine(path, command)}\n\n${command.long ?? entry.short}\n`;
   const visible = entry.paths.filter((p) => !entry.hidden?.includes(p));
   if (visible.length > 1) text += `\nAliases:\n  ${visible.map((p) => `${PROGRAM} ${p}`).join(', ')}\n`;
-  if (command.flags.some((f) => !f.hidden)) text += `\nOptions:\n${flagUsages(command.flags, terminalWidth())}\n`;
+  if (command.flags.some((f) => !f.hidden))
+    text += `\nOptions:\n${flagUsages(command.flags, terminalWidth())}\n`;
   return text;
 }

@@ -4,7 +4,7 @@ import { type Entry, findCommand, GROUPS } from './commands/tree.ts';
 import { Cli, GLOBAL_FLAGS, PROGRAM } from './context.ts';
 import { CliError } from './errors.ts';
 import { FlagValues } from './flags/flag.ts';
-import { FlagError, parseFlags, type Parsed } from './flags/parse.ts';
+import { FlagError, type Parsed, parseFlags } from './flags/parse.ts';
 import { stderr, stdout } from './output.ts';
 
 const usageError = (message: string, path: string, usage: string, exitCode = 125): CliError =>
@@ -67,7 +67,13 @@ function parseGlobals(argv: readonly string[]): Parsed {
   }
 }
 
-async function runCommand(cli: Cli, entry: Entry, command: Command, path: string, argv: string[]): Promise<void> {
+async function runCommand(
+  cli: Cli,
+  entry: Entry,
+  command: Command,
+  path: string,
+  argv: string[],
+): Promise<void> {
   let parsed: Parsed;
   try {
     parsed = parseFlags(command.flags, argv, { interspersed: command.interspersed ?? true });
@@ -85,7 +91,7 @@ async function runCommand(cli: Cli, entry: Entry, command: Command, path: string
     const usage = (await import('./help.ts')).usageLine(path, command);
     throw new CliError(`'${path}' ${problem}`, {
       prefixed: true,
-      trailer: `${usage}\n\nRun '${path} --help' for more information`,
+      trailer: `${usage}\n\n${command.args.max === undefined ? 'See' : 'Run'} '${path} --help' for more information`,
     });
   }
   await command.run(cli, parsed.flags ?? new FlagValues([]), parsed.args);
@@ -124,8 +130,10 @@ async function noCommand(words: readonly string[]): Promise<void> {
   const path = `${PROGRAM} ${group.name}`;
   if (next.startsWith('-')) {
     const name = /^--?[^=]*/.exec(next)?.[0] ?? next;
-    const what = next.startsWith('--') ? `unknown flag: ${name}` : `unknown shorthand flag: '${next[1]}' in ${next}`;
-    throw usageError(what, path, `Usage:  ${path} COMMAND`);
+    const what = next.startsWith('--')
+      ? `unknown flag: ${name}`
+      : `unknown shorthand flag: '${next[1]}' in ${next}`;
+    throw usageError(what, path, `Usage:  ${path}`);
   }
   throw new CliError(`unknown command: ${path} ${next}`, {
     prefixed: true,

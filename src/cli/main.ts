@@ -1,4 +1,5 @@
-/** `wharf`: finds the command, parses its flags, runs it, and ends with its status. */
+/** `wharf`: the process. */
 import { main } from './index.ts';
 
-process.exitCode = await main(process.argv.slice(2));
+// Output is written at once, so nothing is lost; sockets and terminals that are still open do not hold us up.
+process.exit(await main(process.argv.slice(2)));

@@ -2,7 +2,10 @@
 import type { Socket } from 'node:net';
 import { CliError } from '../errors.ts';
 
-type Framing = { kind: 'length'; left: number } | { kind: 'chunked'; left: number; state: ChunkState } | { kind: 'close' };
+type Framing =
+  | { kind: 'length'; left: number }
+  | { kind: 'chunked'; left: number; state: ChunkState }
+  | { kind: 'close' };
 /** In a chunked body: what comes next. */
 type ChunkState = 'size' | 'data' | 'data-end' | 'trailer';
 
@@ -74,7 +77,8 @@ export class BodyReader implements AsyncIterable<Buffer> {
       }
       const end = chunk.indexOf(10);
       const piece = end < 0 ? chunk : chunk.subarray(0, end);
-      if (this.#line.length + piece.length > MAX_LINE) return this.#finish(new CliError('malformed chunked answer'));
+      if (this.#line.length + piece.length > MAX_LINE)
+        return this.#finish(new CliError('malformed chunked answer'));
       this.#line = this.#line.length ? Buffer.concat([this.#line, piece]) : piece;
       if (end < 0) return;
       chunk = chunk.subarray(end + 1);
@@ -97,7 +101,9 @@ export class BodyReader implements AsyncIterable<Buffer> {
   readonly #onEnd = (): void => {
     if (this.#done) return;
     this.#finish(
-      this.#framing.kind === 'close' ? undefined : new CliError('error during connect: unexpected EOF from the daemon'),
+      this.#framing.kind === 'close'
+        ? undefined
+        : new CliError('error during connect: unexpected EOF from the daemon'),
     );
   };
 

@@ -37,6 +37,10 @@ export function encodeQuery(query: Query | undefined): string {
   return parts.length ? `?${parts.join('&')}` : '';
 }
 
+/** Escapes a name for a path as docker's client does: slashes, colons and @ of image names stay. */
+export const escapePath = (name: string): string =>
+  encodeURIComponent(name).replace(/%(2F|3A|40)/g, (all) => decodeURIComponent(all));
+
 /** A client of one daemon. */
 export class ApiClient {
   readonly endpoint: Endpoint;
@@ -49,7 +53,10 @@ export class ApiClient {
    * @param version an API version such as `1.41`; without one, requests carry none and the daemon answers with
    * its newest (which saves asking `/_ping` first)
    */
-  constructor(endpoint: Endpoint, options: { version?: string; headers?: Readonly<Record<string, string>> } = {}) {
+  constructor(
+    endpoint: Endpoint,
+    options: { version?: string; headers?: Readonly<Record<string, string>> } = {},
+  ) {
     this.endpoint = endpoint;
     this.#prefix = options.version ? `/v${options.version}` : '';
     this.#headers = options.headers ?? {};
@@ -66,7 +73,9 @@ export class ApiClient {
         ...(options.body !== undefined && { 'Content-Type': 'application/json' }),
         ...options.headers,
       },
-      ...(options.body !== undefined ? { body: JSON.stringify(options.body) } : options.stream && { body: options.stream }),
+      ...(options.body !== undefined
+        ? { body: JSON.stringify(options.body) }
+        : options.stream && { body: options.stream }),
       ...(options.signal && { signal: options.signal }),
     });
     this.daemonApiVersion ??= response.headers['api-version'];
@@ -133,7 +142,8 @@ async function apiError(response: WireResponse): Promise<ApiError> {
   let message = text;
   try {
     const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed) message = String(parsed.message);
+    if (typeof parsed === 'object' && parsed !== null && 'message' in parsed)
+      message = String(parsed.message);
   } catch {
     // plain text: proxies and very old daemons
   }

@@ -31,9 +31,12 @@ export type Endpoint =
     };
 
 const invalid = (host: string): CliError =>
-  new CliError(`Failed to initialize: unable to resolve wharf endpoint: invalid bind address format: ${host}`, {
-    hint: 'use unix:///path/to/socket or tcp://host:port',
-  });
+  new CliError(
+    `Failed to initialize: unable to resolve wharf endpoint: invalid bind address format: ${host}`,
+    {
+      hint: 'use unix:///path/to/socket or tcp://host:port',
+    },
+  );
 
 /**
  * Parses a daemon address.

@@ -65,10 +65,13 @@ export async function dial(endpoint: Endpoint, signal?: AbortSignal): Promise<So
 
 function connectError(endpoint: Endpoint, err: NodeJS.ErrnoException): CliError {
   if (err.code === 'EACCES' || err.code === 'EPERM') {
-    return new CliError(`permission denied while trying to connect to the Wharf daemon at ${endpoint.display}`, {
-      hint: 'run as root, or as a member of the group that owns the socket',
-      cause: err,
-    });
+    return new CliError(
+      `permission denied while trying to connect to the Wharf daemon at ${endpoint.display}`,
+      {
+        hint: 'run as root, or as a member of the group that owns the socket',
+        cause: err,
+      },
+    );
   }
   const certificate = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|EPROTO/.test(err.code ?? '');
   if (certificate) {
@@ -77,7 +80,9 @@ function connectError(endpoint: Endpoint, err: NodeJS.ErrnoException): CliError 
       cause: err,
     });
   }
-  return new CliError(`Cannot connect to the Wharf daemon at ${endpoint.display}. Is wharfd running?`, { cause: err });
+  return new CliError(`Cannot connect to the Wharf daemon at ${endpoint.display}. Is wharfd running?`, {
+    cause: err,
+  });
 }
 
 /** Sends a request and waits for the head of the answer. */
@@ -141,7 +146,9 @@ function readHead(socket: Socket, endpoint: Endpoint, request: WireRequest): Pro
     const fail = (message: string): void => {
       stop();
       socket.destroy();
-      reject(request.signal?.aborted ? request.signal.reason : new CliError(`error during connect: ${message}`));
+      reject(
+        request.signal?.aborted ? request.signal.reason : new CliError(`error during connect: ${message}`),
+      );
     };
     const onData = (chunk: Buffer): void => {
       seen = seen.length ? Buffer.concat([seen, chunk]) : chunk;

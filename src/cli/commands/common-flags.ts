@@ -16,10 +16,19 @@ ${FORMATS}`,
 );
 
 /** `--format` of commands that show one thing. */
-export const inspectFormat: Flag = flag('format,f', 'string', `Format output using a custom template:\n${FORMATS}`, {
-  complete: ['json'],
-});
+export const inspectFormat: Flag = flag(
+  'format,f',
+  'string',
+  `Format output using a custom template:\n${FORMATS}`,
+  {
+    complete: ['json'],
+  },
+);
 
 export const filterFlag: Flag = flag('filter,f', 'filter', 'Filter output based on conditions provided');
 export const noTruncFlag: Flag = flag('no-trunc', 'bool', "Don't truncate output");
-export const detachKeysFlag: Flag = flag('detach-keys', 'string', 'Override the key sequence for detaching a container');
+export const detachKeysFlag: Flag = flag(
+  'detach-keys',
+  'string',
+  'Override the key sequence for detaching a container',
+);

@@ -62,7 +62,8 @@ export class ConfigFile {
     if (text.trim() !== '') {
       try {
         const parsed: unknown = JSON.parse(text);
-        if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Error('it is not a JSON object');
+        if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+          throw new Error('it is not a JSON object');
         data = parsed as ConfigData;
       } catch (err) {
         this.problem = messageOf(err);

@@ -27,7 +27,8 @@ export const hostOf = (server: string): string => server.replace(/^https?:\/\//,
 /** The key of a registry in the file. @param registry a host as in an image's name, or a URL */
 export function authKey(registry: string): string {
   const host = hostOf(registry);
-  if (host === '' || host === 'docker.io' || host === 'index.docker.io' || host === 'registry-1.docker.io') return INDEX_SERVER;
+  if (host === '' || host === 'docker.io' || host === 'index.docker.io' || host === 'registry-1.docker.io')
+    return INDEX_SERVER;
   return host;
 }
 
@@ -36,9 +37,12 @@ function runHelper(helper: string, action: 'get' | 'store' | 'erase', input: str
   const result = spawnSync(program, [action], { input, encoding: 'utf8', maxBuffer: 1 << 20 });
   if (result.error) {
     const missing = (result.error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new CliError(`error getting credentials - err: exec: "${program}": ${missing ? 'executable file not found in $PATH' : result.error.message}, out: \`\``);
+    throw new CliError(
+      `error getting credentials - err: exec: "${program}": ${missing ? 'executable file not found in $PATH' : result.error.message}, out: \`\``,
+    );
   }
-  if (result.status !== 0) throw new CliError((result.stdout + result.stderr).trim() || `${program} ${action} failed`);
+  if (result.status !== 0)
+    throw new CliError((result.stdout + result.stderr).trim() || `${program} ${action} failed`);
   return result.stdout;
 }
 
@@ -63,7 +67,9 @@ export function loadCredentials(config: ConfigFile, registry: string): Credentia
   const auths = config.data.auths ?? {};
   const entry = auths[key] ?? Object.entries(auths).find(([name]) => hostOf(name) === hostOf(key))?.[1];
   if (!entry) return {};
-  const decoded = Buffer.from(entry.auth ?? '', 'base64').toString('utf8').replace(/\0+$/, '');
+  const decoded = Buffer.from(entry.auth ?? '', 'base64')
+    .toString('utf8')
+    .replace(/\0+$/, '');
   const colon = decoded.indexOf(':');
   return {
     ...(colon >= 0 && { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) }),
@@ -74,11 +80,19 @@ export function loadCredentials(config: ConfigFile, registry: string): Credentia
 }
 
 /** Keeps credentials for a registry. @returns how they are kept */
-export function storeCredentials(config: ConfigFile, key: string, credentials: Credentials): 'plain' | 'helper' {
+export function storeCredentials(
+  config: ConfigFile,
+  key: string,
+  credentials: Credentials,
+): 'plain' | 'helper' {
   const helper = helperFor(config, key);
   const { username = '', password = '', identitytoken } = credentials;
   if (helper) {
-    const kept = { ServerURL: key, Username: identitytoken ? '<token>' : username, Secret: identitytoken || password };
+    const kept = {
+      ServerURL: key,
+      Username: identitytoken ? '<token>' : username,
+      Secret: identitytoken || password,
+    };
     runHelper(helper, 'store', JSON.stringify(kept));
     config.data.auths = { ...config.data.auths, [key]: {} };
     config.save();
@@ -115,4 +129,5 @@ export function eraseCredentials(config: ConfigFile, key: string): boolean {
 }
 
 /** Encodes credentials for the `X-Registry-Auth` header (base64url JSON). */
-export const encodeAuth = (credentials: Credentials): string => Buffer.from(JSON.stringify(credentials)).toString('base64url');
+export const encodeAuth = (credentials: Credentials): string =>
+  Buffer.from(JSON.stringify(credentials)).toString('base64url');

@@ -1,6 +1,6 @@
 /** Parses a command line as GNU's getopt_long and Go's pflag do: clusters, `=` values, `--`, interspersed or not. */
 import { messageOf } from '../errors.ts';
-import { type Flag, FLAG_KINDS, FlagValues } from './flag.ts';
+import { FLAG_KINDS, type Flag, FlagValues } from './flag.ts';
 import { parseFlagValue } from './values.ts';
 
 /** A mistake in the flags; its message is pflag's. */

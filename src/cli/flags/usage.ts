@@ -14,7 +14,9 @@ function shownDefault(flag: Flag): string {
     if (flag.kind === 'map') return ' (default map[])';
     return '';
   }
-  return flag.kind === 'string' && !flag.display ? ` (default ${JSON.stringify(value)})` : ` (default ${value})`;
+  return flag.kind === 'string' && !flag.display
+    ? ` (default ${JSON.stringify(value)})`
+    : ` (default ${value})`;
 }
 
 /** Breaks one line off: at most `width` (up to `slop` more to keep a short end on the line). */

@@ -4,8 +4,18 @@ import { ramInBytes } from '../format/units.ts';
 import type { Flag } from './flag.ts';
 
 const BOOLS: Readonly<Record<string, string>> = {
-  1: 'true', t: 'true', T: 'true', true: 'true', TRUE: 'true', True: 'true',
-  0: 'false', f: 'false', F: 'false', false: 'false', FALSE: 'false', False: 'false',
+  1: 'true',
+  t: 'true',
+  T: 'true',
+  true: 'true',
+  TRUE: 'true',
+  True: 'true',
+  0: 'false',
+  f: 'false',
+  F: 'false',
+  false: 'false',
+  FALSE: 'false',
+  False: 'false',
 }; // prettier-ignore
 
 const INT = /^[+-]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|\d+)$/;

@@ -1,7 +1,16 @@
 /** Durations: Go's syntax (`1h30m`), and the rough words of Docker's tables ("2 minutes"). */
 
 /** Nanoseconds in Go's units. */
-const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+const UNITS: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  μs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
+};
 
 /** Parses Go's duration syntax. @returns nanoseconds @throws Error with Go's text */
 export function parseGoDuration(text: string): number {
@@ -16,7 +25,8 @@ export function parseGoDuration(text: string): number {
     if (!piece) throw new Error(`time: invalid duration ${shown}`);
     if (!piece[2]) throw new Error(`time: missing unit in duration ${shown}`);
     const unit = UNITS[piece[2]];
-    if (unit === undefined) throw new Error(`time: unknown unit ${JSON.stringify(piece[2])} in duration ${shown}`);
+    if (unit === undefined)
+      throw new Error(`time: unknown unit ${JSON.stringify(piece[2])} in duration ${shown}`);
     total += Number(piece[1]) * unit;
     rest = rest.slice(piece[0].length);
   }

@@ -1,6 +1,7 @@
 /** Lists as Docker prints them: a table, JSON lines, or a template per row. */
-import { ESCAPED, STRUCT, Template, TemplateError } from '../template/index.ts';
+
 import { CliError } from '../errors.ts';
+import { ESCAPED, STRUCT, Template, TemplateError } from '../template/index.ts';
 import { alignTabs } from './tabwriter.ts';
 
 /** A field of a row: its column title, and how to get it. A value that takes arguments is a method (`.Label "x"`). */
@@ -46,10 +47,10 @@ function prepare(format: string): { table: boolean; source: string } {
   return { table, source: source.replaceAll('\\t', '\t').replaceAll('\\n', '\n') };
 }
 
-/** Turns template errors into the command's. */
-export function templateFailure(err: unknown): never {
+/** Turns template errors into the command's. @param prefix what docker says before one in the running */
+export function templateFailure(err: unknown, prefix = ''): never {
   if (!(err instanceof TemplateError)) throw err;
-  throw new CliError(err.parsing ? `template parsing error: ${err.message}` : `failed to execute template: ${err.message}`);
+  throw new CliError(err.parsing ? `template parsing error: ${err.message}` : prefix + err.message);
 }
 
 /** Renders rows. @returns the text to print, with its last newline */
@@ -60,9 +61,12 @@ export function renderList<T>(items: readonly T[], options: ListOptions<T>): str
     const rows = items.map((item) => `${template.render(rowOf(item, options))}\n`);
     if (!table) return rows.join('');
     const titles = Object.fromEntries(Object.entries(options.fields).map(([name, f]) => [name, f.header]));
-    const withMethods = { ...titles, ...Object.fromEntries(Object.keys(options.methods ?? {}).map((m) => [m, (arg: string) => arg])) };
+    const withMethods = {
+      ...titles,
+      ...Object.fromEntries(Object.keys(options.methods ?? {}).map((m) => [m, (arg: string) => arg])),
+    };
     return alignTabs(`${template.renderHeader(withMethods)}\n${rows.join('')}`);
   } catch (err) {
-    return templateFailure(err);
+    return templateFailure(err, 'template parsing error: ');
   }
 }

@@ -37,7 +37,9 @@ export function alignTabs(text: string, options: TabOptions = DOCKER): string {
   }
   const aligned = lines.map((cells, row) =>
     cells
-      .map((cell, i) => (i === cells.length - 1 ? cell : cell + ' '.repeat((widths[row]?.[i] ?? 0) - width(cell))))
+      .map((cell, i) =>
+        i === cells.length - 1 ? cell : cell + ' '.repeat((widths[row]?.[i] ?? 0) - width(cell)),
+      )
       .join(''),
   );
   return aligned.join('\n') + (closed ? '\n' : '');

@@ -7,7 +7,10 @@ export function parseCsvLine(line: string): string[] {
   for (;;) {
     if (rest.startsWith('"')) {
       const quoted = /^"((?:[^"]|"")*)"(,|$)/.exec(rest);
-      if (!quoted) throw new Error(`parse error on line 1, column ${line.length - rest.length + 2}: extraneous or missing " in quoted-field`);
+      if (!quoted)
+        throw new Error(
+          `parse error on line 1, column ${line.length - rest.length + 2}: extraneous or missing " in quoted-field`,
+        );
       fields.push((quoted[1] ?? '').replaceAll('""', '"'));
       rest = rest.slice(quoted[0].length);
       if (quoted[2] === '') return fields;
@@ -16,7 +19,9 @@ export function parseCsvLine(line: string): string[] {
     const comma = rest.indexOf(',');
     const field = comma < 0 ? rest : rest.slice(0, comma);
     if (field.includes('"')) {
-      throw new Error(`parse error on line 1, column ${line.length - rest.length + field.indexOf('"') + 1}: bare " in non-quoted-field`);
+      throw new Error(
+        `parse error on line 1, column ${line.length - rest.length + field.indexOf('"') + 1}: bare " in non-quoted-field`,
+      );
     }
     fields.push(field);
     if (comma < 0) return fields;

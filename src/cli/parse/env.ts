@@ -33,7 +33,8 @@ export function parseEnvFile(path: string, content: Buffer): string[] {
     if (line === '' || line.startsWith('#')) continue;
     const [name, value] = cut(line, '=');
     if (name === '') throw new Error(`invalid env file (${path}): no variable name on line '${line}'`);
-    if (/\s/.test(name.trimStart())) throw new Error(`invalid env file (${path}): variable '${name}' contains whitespaces`);
+    if (/\s/.test(name.trimStart()))
+      throw new Error(`invalid env file (${path}): variable '${name}' contains whitespaces`);
     lines.push(value === undefined ? name : `${name}=${value}`);
   }
   return lines;

@@ -16,12 +16,12 @@ export function parseVolumes(specs: readonly string[]): VolumeFlags {
   for (const spec of specs) {
     if (spec === '') throw new Error('invalid empty volume spec');
     const parts = spec.split(':');
-    if (parts.some((part) => part === '')) throw new Error(`invalid spec: ${spec}: empty section between colons`);
+    if (parts.some((part) => part === ''))
+      throw new Error(`invalid spec: ${spec}: empty section between colons`);
     if (parts.length === 1) {
       result.volumes[spec] = {};
       continue;
     }
-    if (parts.length > 3) throw new Error(`invalid spec: ${spec}: too many colons`);
     const [source = '', ...rest] = parts;
     result.binds.push([source.startsWith('.') ? resolve(source) : source, ...rest].join(':'));
   }
@@ -62,13 +62,20 @@ export function parseMount(spec: string): Mount {
   for (const field of parseCsvLine(spec)) {
     const [rawKey, rawValue] = cut(field, '=');
     const key = rawKey.toLowerCase();
-    if (rawValue === undefined && !SWITCHES.has(key)) throw new Error(`invalid field '${field}' must be a key=value pair`);
+    if (rawValue === undefined && !SWITCHES.has(key))
+      throw new Error(`invalid field '${field}' must be a key=value pair`);
     setMountOption(mount, key, rawValue ?? 'true', field);
   }
   if (!mount.Type) throw new Error('type is required');
   if (!mount.Target) throw new Error('target is required');
-  for (const [type, options] of [['bind', mount.BindOptions], ['volume', mount.VolumeOptions], ['image', mount.ImageOptions], ['tmpfs', mount.TmpfsOptions]] as const) {
-    if (options && mount.Type !== type) throw new Error(`cannot mix '${type}-*' options with mount type '${mount.Type}'`);
+  for (const [type, options] of [
+    ['bind', mount.BindOptions],
+    ['volume', mount.VolumeOptions],
+    ['image', mount.ImageOptions],
+    ['tmpfs', mount.TmpfsOptions],
+  ] as const) {
+    if (options && mount.Type !== type)
+      throw new Error(`cannot mix '${type}-*' options with mount type '${mount.Type}'`);
   }
   return mount as Mount;
 }
@@ -81,7 +88,10 @@ function setMountOption(mount: MountDraft, key: string, value: string, field: st
       break;
     case 'source':
     case 'src':
-      mount.Source = value.startsWith('./') || value === '.' || value.startsWith('../') || value === '..' ? resolve(value) : value;
+      mount.Source =
+        value.startsWith('./') || value === '.' || value.startsWith('../') || value === '..'
+          ? resolve(value)
+          : value;
       break;
     case 'target':
     case 'dst':
@@ -96,7 +106,10 @@ function setMountOption(mount: MountDraft, key: string, value: string, field: st
       mount.Consistency = value.toLowerCase();
       break;
     case 'bind-propagation':
-      mount.BindOptions = { ...mount.BindOptions, Propagation: value.toLowerCase() as NonNullable<MountBindOptions['Propagation']> };
+      mount.BindOptions = {
+        ...mount.BindOptions,
+        Propagation: value.toLowerCase() as NonNullable<MountBindOptions['Propagation']>,
+      };
       break;
     case 'bind-nonrecursive':
       mount.BindOptions = { ...mount.BindOptions, NonRecursive: parseBool(key, value) };
@@ -106,7 +119,10 @@ function setMountOption(mount: MountDraft, key: string, value: string, field: st
       break;
     case 'bind-recursive': {
       const options = RECURSIVE[value];
-      if (!options) throw new Error(`invalid value for ${key}: ${value} (must be "enabled", "disabled", "writable", or "readonly")`);
+      if (!options)
+        throw new Error(
+          `invalid value for ${key}: ${value} (must be "enabled", "disabled", "writable", or "readonly")`,
+        );
       mount.BindOptions = { ...mount.BindOptions, ...options };
       break;
     }

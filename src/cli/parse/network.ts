@@ -17,7 +17,15 @@ export interface NetworkAttachment {
 }
 
 const empty = (target: string): NetworkAttachment => ({
-  target, aliases: [], driverOpts: {}, links: [], ip: '', ip6: '', linkLocal: [], mac: '', gwPriority: 0,
+  target,
+  aliases: [],
+  driverOpts: {},
+  links: [],
+  ip: '',
+  ip6: '',
+  linkLocal: [],
+  mac: '',
+  gwPriority: 0,
 }); // prettier-ignore
 
 /** Parses `bridge`, or `name=net,alias=a,ip=…,driver-opt=k=v`. @throws Error with docker's words */
@@ -64,12 +72,16 @@ export interface ContainerNetworkFlags {
 const BUILT_IN = new Set(['default', 'bridge', 'host', 'none', 'nat']);
 
 /** Whether a network is one that a user made. */
-export const isUserDefined = (target: string): boolean => !BUILT_IN.has(target) && !target.startsWith('container:');
+export const isUserDefined = (target: string): boolean =>
+  !BUILT_IN.has(target) && !target.startsWith('container:');
 
 /** Joins the older flags (`--ip`, `--network-alias`, …) to the first network. @throws Error when both say it */
 function applyFlags(first: NetworkAttachment, flags: ContainerNetworkFlags): NetworkAttachment {
   const conflict = (option: string, advanced: boolean, plain: boolean): void => {
-    if (advanced && plain) throw new Error(`conflicting options: cannot specify both ${option} and per-network ${option.replace(/^--(network-)?/, '')}`);
+    if (advanced && plain)
+      throw new Error(
+        `conflicting options: cannot specify both ${option} and per-network ${option.replace(/^--(network-)?/, '')}`,
+      );
   };
   if (first.aliases.length && flags.aliases.length) {
     throw new Error('conflicting options: cannot specify both --network-alias and per-network alias');
@@ -124,12 +136,15 @@ export function parseNetworks(
   attachments[0] = applyFlags(first, flags);
   const endpoints: Record<string, EndpointSettings> = {};
   for (const attachment of attachments) {
-    if (attachment.target in endpoints) throw new Error(`network ${JSON.stringify(attachment.target)} is specified multiple times`);
+    if (attachment.target in endpoints)
+      throw new Error(`network ${JSON.stringify(attachment.target)} is specified multiple times`);
     endpoints[attachment.target] = toEndpointSettings(attachment);
   }
   const made = attachments.filter((a) => isUserDefined(a.target)).length;
   if (made > 0 && made < attachments.length) {
-    throw new Error('conflicting options: cannot attach both user-defined and non-user-defined network-modes');
+    throw new Error(
+      'conflicting options: cannot attach both user-defined and non-user-defined network-modes',
+    );
   }
   const only = Object.values(endpoints);
   const plain = only.length === 1 && Object.keys(only[0] ?? {}).length === 0;
@@ -138,7 +153,8 @@ export function parseNetworks(
 
 /** An Ethernet address in the forms Go's net.ParseMAC takes for six bytes. */
 export const isMac = (text: string): boolean =>
-  /^([0-9a-fA-F]{2}([:-]))([0-9a-fA-F]{2}\2){4}[0-9a-fA-F]{2}$/.test(text) || /^([0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}$/.test(text);
+  /^([0-9a-fA-F]{2}([:-]))([0-9a-fA-F]{2}\2){4}[0-9a-fA-F]{2}$/.test(text) ||
+  /^([0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}$/.test(text);
 
 /** `--add-host name:ip` and `name=ip`, in the API's `name:ip`. */
 export function parseExtraHost(value: string): string {
@@ -146,7 +162,8 @@ export function parseExtraHost(value: string): string {
   if (address === undefined || name.includes(':')) [name, address] = cut(value, ':');
   if (name === '' || !address) throw new Error(`bad format for add-host: ${JSON.stringify(value)}`);
   const bare = /^\[(.*)\]$/.exec(address)?.[1] ?? address;
-  if (bare !== 'host-gateway' && isIP(bare) === 0) throw new Error(`invalid IP address in add-host: ${JSON.stringify(bare)}`);
+  if (bare !== 'host-gateway' && isIP(bare) === 0)
+    throw new Error(`invalid IP address in add-host: ${JSON.stringify(bare)}`);
   return `${name}:${bare}`;
 }
 
@@ -160,7 +177,8 @@ export function checkIp(value: string): string {
 export function checkDnsSearch(value: string): string {
   const domain = value.trim();
   if (domain === '.') return domain;
-  if (!/^(?!-)[\w-]+(?:\.[\w-]+)*\.?$/.test(domain) || !/[a-zA-Z]/.test(domain)) throw new Error(`${value} is not a valid domain`);
+  if (!/^(?!-)[\w-]+(?:\.[\w-]+)*\.?$/.test(domain) || !/[a-zA-Z]/.test(domain))
+    throw new Error(`${value} is not a valid domain`);
   return domain;
 }
 

@@ -8,7 +8,8 @@ import { cut } from './csv.ts';
 export function parseRestart(value: string): RestartPolicy {
   if (value === '') return {};
   const [name, count] = cut(value, ':');
-  if (count !== undefined && name === '') throw new Error('invalid restart policy format: no policy provided before colon');
+  if (count !== undefined && name === '')
+    throw new Error('invalid restart policy format: no policy provided before colon');
   if (count !== undefined && !/^[+-]?\d+$/.test(count)) {
     throw new Error('invalid restart policy format: maximum retry count must be an integer');
   }
@@ -49,7 +50,9 @@ function readProfile(path: string): string {
     text = readFileSync(path, 'utf8');
   } catch (err) {
     const { code, message } = err as NodeJS.ErrnoException;
-    throw new Error(`opening seccomp profile (${path}) failed: open ${path}: ${code === 'ENOENT' ? 'no such file or directory' : message}`);
+    throw new Error(
+      `opening seccomp profile (${path}) failed: open ${path}: ${code === 'ENOENT' ? 'no such file or directory' : message}`,
+    );
   }
   try {
     return JSON.stringify(JSON.parse(text));
@@ -70,7 +73,13 @@ export function parseOptions(values: readonly string[], what: string): Record<st
 }
 
 const SYSCTLS = new Set([
-  'kernel.msgmax', 'kernel.msgmnb', 'kernel.msgmni', 'kernel.sem', 'kernel.shmall', 'kernel.shmmax', 'kernel.shmmni',
+  'kernel.msgmax',
+  'kernel.msgmnb',
+  'kernel.msgmni',
+  'kernel.sem',
+  'kernel.shmall',
+  'kernel.shmmax',
+  'kernel.shmmni',
   'kernel.shm_rmid_forced',
 ]); // prettier-ignore
 
@@ -85,12 +94,14 @@ export function checkSysctl(value: string): string {
 /** Checks `-a`. */
 export function checkAttach(value: string): string {
   const stream = value.toLowerCase();
-  if (stream !== 'stdin' && stream !== 'stdout' && stream !== 'stderr') throw new Error('valid streams are STDIN, STDOUT and STDERR');
+  if (stream !== 'stdin' && stream !== 'stdout' && stream !== 'stderr')
+    throw new Error('valid streams are STDIN, STDOUT and STDERR');
   return stream;
 }
 
 /** Checks a `--device-cgroup-rule`. */
 export function checkDeviceRule(value: string): string {
-  if (!/^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$/.test(value)) throw new Error(`invalid device cgroup format '${value}'`);
+  if (!/^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$/.test(value))
+    throw new Error(`invalid device cgroup format '${value}'`);
   return value;
 }

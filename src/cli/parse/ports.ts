@@ -15,7 +15,8 @@ interface Range {
 }
 
 function parsePort(text: string): number {
-  if (!/^\d+$/.test(text)) throw new Error(`strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+  if (!/^\d+$/.test(text))
+    throw new Error(`strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
   const port = Number(text);
   if (port > 65535) throw new Error(`strconv.ParseUint: parsing ${JSON.stringify(text)}: value out of range`);
   return port;
@@ -69,7 +70,8 @@ function addSpec(ports: Ports, spec: string): void {
     const key = `${range.start + i}/${proto}`;
     let hostPort = hostRange ? String(hostRange.start + i) : '';
     // One container port with a range of host ports: the daemon takes a free one of them.
-    if (hostRange && count === 0 && hostRange.end > hostRange.start) hostPort = `${hostRange.start}-${hostRange.end}`;
+    if (hostRange && count === 0 && hostRange.end > hostRange.start)
+      hostPort = `${hostRange.start}-${hostRange.end}`;
     ports.exposed[key] = {};
     ports.bindings[key] = [...(ports.bindings[key] ?? []), { HostIp: ip, HostPort: hostPort }];
   }
@@ -81,7 +83,8 @@ function standardNotation(spec: string): string {
   const values: Record<string, string> = { published: '', target: '', protocol: 'tcp' };
   for (const field of spec.split(',')) {
     const [key, value] = cut(field, '=');
-    if (value === undefined) throw new Error(`invalid publish opts format (should be name=value but got '${field}')`);
+    if (value === undefined)
+      throw new Error(`invalid publish opts format (should be name=value but got '${field}')`);
     values[key] = value;
   }
   return `${values.published}:${values.target}/${values.protocol}`;
@@ -100,7 +103,8 @@ export function parsePorts(publish: readonly string[], expose: readonly string[]
     } catch (err) {
       throw new Error(`invalid range format for --expose: ${spec}, error: ${(err as Error).message}`);
     }
-    for (let port = range.start; port <= range.end; port++) ports.exposed[`${port}/${givenProto.toLowerCase()}`] = {};
+    for (let port = range.start; port <= range.end; port++)
+      ports.exposed[`${port}/${givenProto.toLowerCase()}`] = {};
   }
   return ports;
 }

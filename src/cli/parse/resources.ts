@@ -1,12 +1,19 @@
 /** Limits and devices: `--cpus`, `--ulimit`, `--device`, `--gpus`, block-I/O throttles. */
-import type { DeviceMapping, DeviceRequest, ResourcesBlkioWeightDeviceInner, ResourcesUlimitsInner, ThrottleDevice } from '@docker/node-sdk';
+import type {
+  DeviceMapping,
+  DeviceRequest,
+  ResourcesBlkioWeightDeviceInner,
+  ResourcesUlimitsInner,
+  ThrottleDevice,
+} from '@docker/node-sdk';
 import { ramInBytes } from '../format/units.ts';
 import { cut, parseCsvLine } from './csv.ts';
 
 /** `--cpus 1.5` in billionths of a CPU. @throws Error with docker's words */
 export function parseCpus(value: string): number {
   const match = /^\+?(?:(\d+)\/(\d+)|(\d*\.?\d*(?:[eE][+-]?\d+)?))$/.exec(value);
-  if (!match || value === '' || value === '.') throw new Error(`failed to parse ${value} as a rational number`);
+  if (!match || value === '' || value === '.')
+    throw new Error(`failed to parse ${value} as a rational number`);
   const nano = match[1] === undefined ? Number(value) * 1e9 : (Number(match[1]) / Number(match[2])) * 1e9;
   const rounded = Math.round(nano);
   if (!Number.isFinite(nano)) throw new Error(`failed to parse ${value} as a rational number`);
@@ -15,8 +22,21 @@ export function parseCpus(value: string): number {
 }
 
 const ULIMITS = new Set([
-  'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime',
-  'sigpending', 'stack',
+  'core',
+  'cpu',
+  'data',
+  'fsize',
+  'locks',
+  'memlock',
+  'msgqueue',
+  'nice',
+  'nofile',
+  'nproc',
+  'rss',
+  'rtprio',
+  'rttime',
+  'sigpending',
+  'stack',
 ]); // prettier-ignore
 
 /** `--ulimit nofile=1024:2048`. */
@@ -25,11 +45,13 @@ export function parseUlimit(value: string): ResourcesUlimitsInner {
   if (name === '' || !limits) throw new Error(`invalid ulimit argument: ${value}`);
   if (!ULIMITS.has(name)) throw new Error(`invalid ulimit type: ${name}`);
   const numbers = limits.split(':').map((text) => {
-    if (!/^-?\d+$/.test(text)) throw new Error(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    if (!/^-?\d+$/.test(text))
+      throw new Error(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
     return Number(text);
   });
   const [soft = 0, hard = soft, ...more] = numbers;
-  if (more.length) throw new Error(`too many limit value arguments - ${limits}, can only have up to two, \`soft[:hard]\``);
+  if (more.length)
+    throw new Error(`too many limit value arguments - ${limits}, can only have up to two, \`soft[:hard]\``);
   if (hard !== -1 && (soft > hard || soft === -1)) {
     throw new Error(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
   }
@@ -39,7 +61,8 @@ export function parseUlimit(value: string): ResourcesUlimitsInner {
 /** A device of the Container Device Interface: `vendor.com/class=name`. */
 const CDI = /^[a-zA-Z][\w.-]*\/[a-zA-Z][\w.-]*=[\w.:-]+$/;
 
-const isMode = (mode: string): boolean => mode !== '' && /^[rwm]+$/.test(mode) && new Set(mode).size === mode.length;
+const isMode = (mode: string): boolean =>
+  mode !== '' && /^[rwm]+$/.test(mode) && new Set(mode).size === mode.length;
 
 /** Checks `--device` at the flag. */
 export function checkDevice(value: string): string {
@@ -56,7 +79,10 @@ export function checkDevice(value: string): string {
 }
 
 /** `--device` values: nodes to map, and devices that CDI resolves. */
-export function parseDevices(values: readonly string[]): { devices: DeviceMapping[]; requests: DeviceRequest[] } {
+export function parseDevices(values: readonly string[]): {
+  devices: DeviceMapping[];
+  requests: DeviceRequest[];
+} {
   const devices: DeviceMapping[] = [];
   const cdi = values.filter((value) => CDI.test(value));
   for (const value of values) {
@@ -83,7 +109,10 @@ export function parseGpus(value: string): DeviceRequest {
     else if (name === 'count') request.Count = text === 'all' ? -1 : gpuCount(text);
     else if (name === 'device') request.DeviceIDs = text.split(',');
     else if (name === 'capabilities') request.Capabilities = [[...text.split(','), 'gpu']];
-    else if (name === 'options') request.Options = Object.fromEntries(text.split(',').map((o) => [cut(o, '=')[0], cut(o, '=')[1] ?? '']));
+    else if (name === 'options')
+      request.Options = Object.fromEntries(
+        text.split(',').map((o) => [cut(o, '=')[0], cut(o, '=')[1] ?? '']),
+      );
     else throw new Error(`unexpected key '${key}' in '${field}'`);
   }
   if (request.Count === undefined && request.DeviceIDs === undefined) request.Count = 1;
@@ -92,7 +121,8 @@ export function parseGpus(value: string): DeviceRequest {
 }
 
 function gpuCount(text: string): number {
-  if (!/^[+-]?\d+$/.test(text)) throw new Error(`invalid count (${text}): value must be either "all" or an integer: invalid syntax`);
+  if (!/^[+-]?\d+$/.test(text))
+    throw new Error(`invalid count (${text}): value must be either "all" or an integer: invalid syntax`);
   return Number(text);
 }
 
@@ -102,7 +132,8 @@ export function parseWeightDevice(value: string): ResourcesBlkioWeightDeviceInne
   if (!path || text === undefined) throw new Error(`bad format: ${value}`);
   if (!path.startsWith('/dev/')) throw new Error(`bad format for device path: ${value}`);
   const weight = Number(text);
-  if (!/^\d+$/.test(text) || (weight > 0 && (weight < 10 || weight > 1000))) throw new Error(`invalid weight for device: ${value}`);
+  if (!/^\d+$/.test(text) || (weight > 0 && (weight < 10 || weight > 1000)))
+    throw new Error(`invalid weight for device: ${value}`);
   return { Path: path, Weight: weight };
 }
 
@@ -112,12 +143,17 @@ export function parseThrottle(value: string, unit: 'bytes' | 'operations'): Thro
   if (!path || text === undefined) throw new Error(`bad format: ${value}`);
   if (!path.startsWith('/dev/')) throw new Error(`bad format for device path: ${value}`);
   if (unit === 'operations') {
-    if (!/^\d+$/.test(text)) throw new Error(`invalid rate for device: ${value}. The correct format is <device-path>:<number>. Number must be a positive integer`);
+    if (!/^\d+$/.test(text))
+      throw new Error(
+        `invalid rate for device: ${value}. The correct format is <device-path>:<number>. Number must be a positive integer`,
+      );
     return { Path: path, Rate: Number(text) };
   }
   try {
     return { Path: path, Rate: ramInBytes(text) };
   } catch {
-    throw new Error(`invalid rate for device: ${value}. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb`);
+    throw new Error(
+      `invalid rate for device: ${value}. The correct format is <device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb`,
+    );
   }
 }

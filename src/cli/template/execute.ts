@@ -1,7 +1,7 @@
 /** Runs a parsed template over a value. */
 import { type Command, type Node, type Operand, type Pipe, TemplateError, type Tree } from './ast.ts';
 import { type TemplateFunction, truth } from './functions.ts';
-import { display, goType, isObject, STRUCT, type StructValue } from './print.ts';
+import { display, goType, isMapField, isObject, STRUCT, type StructValue } from './print.ts';
 
 /** How to run. */
 export interface ExecuteOptions {
@@ -53,7 +53,10 @@ class Run {
     const before = source.slice(0, at);
     const line = before.split('\n').length;
     const column = Buffer.byteLength(before.slice(before.lastIndexOf('\n') + 1));
-    throw new TemplateError(`template: ${name}:${line}:${column}: executing ${JSON.stringify(name)} at <${shown}>: ${message}`, false);
+    throw new TemplateError(
+      `template: ${name}:${line}:${column}: executing ${JSON.stringify(name)} at <${shown}>: ${message}`,
+      false,
+    );
   }
 
   walk(nodes: readonly Node[], dot: Value, scope: Variable[]): void {
@@ -80,8 +83,18 @@ class Run {
           break;
         case 'template': {
           const body = this.#tree.defined.get(node.name);
-          if (!body) this.#fail(node.at, `{{template ${JSON.stringify(node.name)}}}`, `template ${JSON.stringify(node.name)} not defined`);
-          if (++this.#depth > MAX_DEPTH) this.#fail(node.at, `{{template ${JSON.stringify(node.name)}}}`, 'exceeded maximum template depth (1000)');
+          if (!body)
+            this.#fail(
+              node.at,
+              `{{template ${JSON.stringify(node.name)}}}`,
+              `template ${JSON.stringify(node.name)} not defined`,
+            );
+          if (++this.#depth > MAX_DEPTH)
+            this.#fail(
+              node.at,
+              `{{template ${JSON.stringify(node.name)}}}`,
+              'exceeded maximum template depth (1000)',
+            );
           const value = node.pipe ? this.#pipe(node.pipe, dot, [...scope]) : { value: undefined };
           this.walk(body, value, [{ name: '$', value }]);
           this.#depth--;
@@ -104,7 +117,8 @@ class Run {
       const [first, second] = pipe.variables;
       const element: Value = { value: item };
       if (second !== undefined) this.#assign(pipe, inner, second, element);
-      if (first !== undefined) this.#assign(pipe, inner, first, second === undefined ? element : { value: key });
+      if (first !== undefined)
+        this.#assign(pipe, inner, first, second === undefined ? element : { value: key });
       try {
         this.walk(node.body, element, inner);
       } catch (err) {
@@ -171,11 +185,18 @@ class Run {
     if (head.type === 'chain') {
       return this.#fields(head, this.#operand(head.base, dot, scope), head.names, hasArgs ? args() : []);
     }
-    if (hasArgs) this.#fail(head.at, this.#text(head), `can't give argument to non-function ${this.#text(head)}`);
+    if (hasArgs)
+      this.#fail(head.at, this.#text(head), `can't give argument to non-function ${this.#text(head)}`);
     return this.#operand(head, dot, scope);
   }
 
-  #call(head: Operand & { type: 'identifier' }, rest: Operand[], dot: Value, scope: Variable[], piped: Value | undefined): Value {
+  #call(
+    head: Operand & { type: 'identifier' },
+    rest: Operand[],
+    dot: Value,
+    scope: Variable[],
+    piped: Value | undefined,
+  ): Value {
     const { name } = head;
     if ((name === 'and' || name === 'or') && rest.length > 0) {
       let last: Value = { value: undefined };
@@ -196,7 +217,11 @@ class Run {
     try {
       return { value: fn(...args) };
     } catch (err) {
-      return this.#fail(head.at, [name, ...rest.map((o) => this.#text(o))].join(' '), `error calling ${name}: ${(err as Error).message}`);
+      return this.#fail(
+        head.at,
+        [name, ...rest.map((o) => this.#text(o))].join(' '),
+        `error calling ${name}: ${(err as Error).message}`,
+      );
     }
   }
 
@@ -228,29 +253,36 @@ class Run {
   #fields(operand: Operand, base: Value, names: readonly string[], args: unknown[]): Value {
     let current = base;
     names.forEach((name, i) => {
-      current = this.#field(operand, current.value, name, i === names.length - 1 ? args : []);
+      current = this.#field(operand, current, name, i === names.length - 1 ? args : []);
     });
     return current;
   }
 
-  #field(operand: Operand, receiver: unknown, name: string, args: unknown[]): Value {
+  #field(operand: Operand, { value: receiver, key: parent }: Value, name: string, args: unknown[]): Value {
     const at = operand.at;
     const shown = this.#text(operand);
     if (receiver === undefined || receiver === null) {
       if (receiver === undefined && this.#options.missingKey === 'default') return { value: undefined };
       return this.#fail(at, shown, `nil data; no entry for key ${JSON.stringify(name)}`);
     }
-    if (!isObject(receiver)) return this.#fail(at, shown, `can't evaluate field ${name} in type ${goType(receiver)}`);
+    if (!isObject(receiver))
+      return this.#fail(at, shown, `can't evaluate field ${name} in type ${goType(receiver)}`);
     if (Object.hasOwn(receiver, name) || (STRUCT in receiver && name in receiver)) {
       const value = receiver[name];
       if (typeof value === 'function') return { value: value.apply(receiver, args) as unknown };
-      if (args.length) return this.#fail(at, shown, `${name} has arguments but cannot be invoked as function`);
+      if (args.length)
+        return this.#fail(at, shown, `${name} has arguments but cannot be invoked as function`);
       return { value, key: name };
     }
     if (STRUCT in receiver) {
-      return this.#fail(at, shown, `can't evaluate field ${name} in type ${(receiver as StructValue)[STRUCT]}`);
+      return this.#fail(
+        at,
+        shown,
+        `can't evaluate field ${name} in type ${(receiver as StructValue)[STRUCT]}`,
+      );
     }
-    if (this.#options.missingKey === 'error') return this.#fail(at, shown, `map has no entry for key ${JSON.stringify(name)}`);
+    if (this.#options.missingKey === 'error' && !isMapField(parent))
+      return this.#fail(at, shown, `map has no entry for key ${JSON.stringify(name)}`);
     return { value: undefined };
   }
 }
@@ -258,7 +290,8 @@ class Run {
 function rangeEntries(value: unknown): Array<[unknown, unknown]> | undefined {
   if (value === null || value === undefined) return [];
   if (Array.isArray(value)) return value.map((item, i) => [i, item]);
-  if (typeof value === 'number' && Number.isInteger(value)) return Array.from({ length: Math.max(0, value) }, (_, i) => [i, i]);
+  if (typeof value === 'number' && Number.isInteger(value))
+    return Array.from({ length: Math.max(0, value) }, (_, i) => [i, i]);
   if (isObject(value)) return Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return undefined;
 }

@@ -51,9 +51,11 @@ function index(item: unknown, ...keys: unknown[]): unknown {
 }
 
 function slice(item: unknown, from: unknown = 0, to?: unknown): unknown {
-  if (typeof item !== 'string' && !Array.isArray(item)) throw new Error(`can't slice item of type ${goType(item)}`);
+  if (typeof item !== 'string' && !Array.isArray(item))
+    throw new Error(`can't slice item of type ${goType(item)}`);
   const end = to ?? item.length;
-  if (typeof from !== 'number' || typeof end !== 'number') throw new Error('cannot index slice/array with nil');
+  if (typeof from !== 'number' || typeof end !== 'number')
+    throw new Error('cannot index slice/array with nil');
   if (from < 0 || end > item.length) throw new Error(`index out of range: ${from < 0 ? from : end}`);
   if (from > end) throw new Error(`invalid slice index: ${from} > ${end}`);
   return item.slice(from, end);
@@ -67,7 +69,8 @@ function len(item: unknown): number {
 }
 
 const text = (value: unknown): string => {
-  if (typeof value !== 'string') throw new Error(`wrong type for value; expected string; got ${goType(value)}`);
+  if (typeof value !== 'string')
+    throw new Error(`wrong type for value; expected string; got ${goType(value)}`);
   return value;
 };
 
@@ -79,7 +82,13 @@ function sprint(...args: unknown[]): string {
   }, '');
 }
 
-const HTML: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&#34;', "'": '&#39;' };
+const HTML: Readonly<Record<string, string>> = {
+  '<': '&lt;',
+  '>': '&gt;',
+  '&': '&amp;',
+  '"': '&#34;',
+  "'": '&#39;',
+};
 
 /** JSON as Docker's `json` function writes it: escaped for HTML in the rows of lists only. */
 export function toJson(value: unknown): string {
@@ -91,7 +100,9 @@ export function toJson(value: unknown): string {
 /** Shortens to `length` characters. */
 function truncate(value: unknown, length: unknown): string {
   const characters = [...text(value)];
-  return typeof length === 'number' && characters.length > length ? characters.slice(0, length).join('') : text(value);
+  return typeof length === 'number' && characters.length > length
+    ? characters.slice(0, length).join('')
+    : text(value);
 }
 
 /** Every function. `and`, `or` are evaluated lazily by the interpreter; here they see evaluated arguments. */
@@ -115,7 +126,10 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   printf: (format, ...args) => sprintf(text(format), args),
   println: (...args) => `${args.map((a) => display(a)).join(' ')}\n`,
   html: (...args) => sprint(...args).replace(/[<>&"']/g, (c) => HTML[c] ?? c),
-  js: (...args) => JSON.stringify(sprint(...args)).slice(1, -1).replace(/[<>&']/g, (c) => (c === "'" ? "\\'" : `\\u00${c.charCodeAt(0).toString(16).toUpperCase()}`)),
+  js: (...args) =>
+    JSON.stringify(sprint(...args))
+      .slice(1, -1)
+      .replace(/[<>&']/g, (c) => (c === "'" ? "\\'" : `\\u00${c.charCodeAt(0).toString(16).toUpperCase()}`)),
   urlquery: (...args) => encodeURIComponent(sprint(...args)).replaceAll('%20', '+'),
   call: (fn, ...args) => {
     if (typeof fn !== 'function') throw new Error(`non-function ${display(fn)} of type ${goType(fn)}`);
@@ -131,8 +145,13 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   },
   lower: (value) => text(value).toLowerCase(),
   upper: (value) => text(value).toUpperCase(),
-  title: (value) => text(value).replace(/(^|[\s])(\p{L})/gu, (_all, gap: string, letter: string) => gap + letter.toUpperCase()),
-  pad: (value, before, after) => (text(value) === '' ? '' : ' '.repeat(Number(before)) + text(value) + ' '.repeat(Number(after))),
+  title: (value) =>
+    text(value).replace(
+      /(^|[\s])(\p{L})/gu,
+      (_all, gap: string, letter: string) => gap + letter.toUpperCase(),
+    ),
+  pad: (value, before, after) =>
+    text(value) === '' ? '' : ' '.repeat(Number(before)) + text(value) + ' '.repeat(Number(after)),
   truncate,
 };
 

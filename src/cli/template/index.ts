@@ -32,7 +32,7 @@ export class Template {
   }
 
   /** The header line of a table: every field stands for its column's title. */
-  renderHeader(titles: Readonly<Record<string, string>>): string {
+  renderHeader(titles: Readonly<Record<string, unknown>>): string {
     return execute(this.#tree, titles, { functions: HEADER_FUNCTIONS, missingKey: 'default' });
   }
 }

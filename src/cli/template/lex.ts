@@ -83,7 +83,8 @@ function lexAction(
     const token = matchToken(source, at);
     if (!token) {
       const c = source[at] as string;
-      if (c === '"' || c === '`') return fail(at, c === '"' ? 'unterminated quoted string' : 'unterminated raw quoted string');
+      if (c === '"' || c === '`')
+        return fail(at, c === '"' ? 'unterminated quoted string' : 'unterminated raw quoted string');
       const code = (c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
       return fail(at, `unrecognized character in action: U+${code} '${c}'`);
     }

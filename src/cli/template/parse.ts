@@ -2,7 +2,18 @@
 import { type Command, type Node, type Operand, type Pipe, TemplateError, type Tree } from './ast.ts';
 import { lex, lineOf, type Piece, type Token } from './lex.ts';
 
-const KEYWORDS = new Set(['if', 'else', 'end', 'range', 'with', 'define', 'template', 'block', 'break', 'continue']);
+const KEYWORDS = new Set([
+  'if',
+  'else',
+  'end',
+  'range',
+  'with',
+  'define',
+  'template',
+  'block',
+  'break',
+  'continue',
+]);
 
 /** Parses `source`. @param functions the names that may be called @throws TemplateError */
 export function parse(name: string, source: string, functions: ReadonlySet<string>): Tree {
@@ -36,7 +47,10 @@ class Parser {
   }
 
   #fail(message: string): never {
-    throw new TemplateError(`template: ${this.#name}:${lineOf(this.#source, this.#actionAt)}: ${message}`, true);
+    throw new TemplateError(
+      `template: ${this.#name}:${lineOf(this.#source, this.#actionAt)}: ${message}`,
+      true,
+    );
   }
 
   /** Reads nodes up to `end` or `else`, whose action is left open for the caller. */
@@ -165,13 +179,17 @@ class Parser {
       }
     }
     for (const variable of pipe.variables) {
-      if (pipe.assign === 'set' && !this.#variables.includes(variable)) this.#fail(`undefined variable ${JSON.stringify(variable)}`);
+      if (pipe.assign === 'set' && !this.#variables.includes(variable))
+        this.#fail(`undefined variable ${JSON.stringify(variable)}`);
     }
     for (;;) {
       const command = this.#command();
       const head = command.operands[0];
       if (!head) return this.#fail(`missing value for ${context}`);
-      if (pipe.commands.length > 0 && (head.type === 'literal' || head.type === 'nil' || head.type === 'dot')) {
+      if (
+        pipe.commands.length > 0 &&
+        (head.type === 'literal' || head.type === 'nil' || head.type === 'dot')
+      ) {
         this.#fail(`non executable command in pipeline stage ${pipe.commands.length + 1}`);
       }
       pipe.commands.push(command);
@@ -185,7 +203,8 @@ class Parser {
   #command(): Command {
     const command: Command = { operands: [], at: this.#peek()?.at ?? this.#actionAt };
     for (let token = this.#peek(); token && token.text !== '|' && token.text !== ')'; token = this.#peek()) {
-      if (command.operands.length > 0 && !token.space && token.text !== '(') this.#fail(`unexpected ${shown(token)} in operand`);
+      if (command.operands.length > 0 && !token.space && token.text !== '(')
+        this.#fail(`unexpected ${shown(token)} in operand`);
       command.operands.push(this.#operand());
     }
     return command;
@@ -216,7 +235,12 @@ class Parser {
       case 'string':
         return { type: 'literal', value: this.#unquote(text), at, text };
       case 'char':
-        return { type: 'literal', value: this.#unquote(text.replace(/^'|'$/g, '"')).codePointAt(0) ?? 0, at, text };
+        return {
+          type: 'literal',
+          value: this.#unquote(text.replace(/^'|'$/g, '"')).codePointAt(0) ?? 0,
+          at,
+          text,
+        };
       case 'number':
         return { type: 'literal', value: this.#number(text), at, text };
       case 'identifier': {
@@ -247,18 +271,30 @@ class Parser {
 
   #unquote(text: string): string {
     if (text.startsWith('`')) return text.slice(1, -1);
-    return text.slice(1, -1).replace(/\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)/gs, (_all, code: string) => {
-      const simple = ESCAPES[code];
-      if (simple !== undefined) return simple;
-      if (/^[xuU]/.test(code) && code.length > 1) return String.fromCodePoint(Number.parseInt(code.slice(1), 16));
-      if (/^[0-7]{3}$/.test(code)) return String.fromCodePoint(Number.parseInt(code, 8));
-      return this.#fail('invalid syntax');
-    });
+    return text
+      .slice(1, -1)
+      .replace(/\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)/gs, (_all, code: string) => {
+        const simple = ESCAPES[code];
+        if (simple !== undefined) return simple;
+        if (/^[xuU]/.test(code) && code.length > 1)
+          return String.fromCodePoint(Number.parseInt(code.slice(1), 16));
+        if (/^[0-7]{3}$/.test(code)) return String.fromCodePoint(Number.parseInt(code, 8));
+        return this.#fail('invalid syntax');
+      });
   }
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
-  n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v', '\\': '\\', '"': '"', "'": "'",
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+  '\\': '\\',
+  '"': '"',
+  "'": "'",
 }; // prettier-ignore
 
 function shown(token: Token | undefined): string {

@@ -15,9 +15,28 @@ export interface StructValue {
 
 /** Fields of Docker's types that are maps in Go; other objects are structs there, which print differently. */
 const MAP_FIELDS = new Set([
-  'Labels', 'Ports', 'Networks', 'Options', 'DriverOpts', 'ExposedPorts', 'Volumes', 'PortBindings', 'Sysctls', 'Tmpfs',
-  'StorageOpt', 'LogConfig.Config', 'Containers', 'Services', 'Annotations', 'Status', 'Runtimes', 'IndexConfigs', 'Data',
+  'Labels',
+  'Ports',
+  'Networks',
+  'Options',
+  'DriverOpts',
+  'ExposedPorts',
+  'Volumes',
+  'PortBindings',
+  'Sysctls',
+  'Tmpfs',
+  'StorageOpt',
+  'Containers',
+  'Services',
+  'Annotations',
+  'Status',
+  'Runtimes',
+  'IndexConfigs',
+  'Data',
 ]); // prettier-ignore
+
+/** Whether the field's value is a map in Go, so that a missing key shows as `<no value>`. */
+export const isMapField = (key: string | undefined): boolean => key !== undefined && MAP_FIELDS.has(key);
 
 /** Whether a value is an object with keys. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -31,7 +50,7 @@ export function display(value: unknown, key?: string): string {
   if (Array.isArray(value)) return `[${value.map((item) => display(item)).join(' ')}]`;
   if (isObject(value)) {
     const entries = Object.entries(value).filter(([, v]) => typeof v !== 'function');
-    if (key !== undefined && MAP_FIELDS.has(key)) {
+    if (isMapField(key)) {
       const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
       return `map[${sorted.map(([k, v]) => `${k}:${display(v)}`).join(' ')}]`;
     }
@@ -52,19 +71,22 @@ export const quote = (text: string): string => JSON.stringify(text);
 /** Go's Sprintf for the verbs that templates use: v d s q t x X o b c e f g %, with flags, width, precision. */
 export function sprintf(format: string, args: readonly unknown[]): string {
   let next = 0;
-  const out = format.replace(/%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*))?(.)/gs, (_all, flags: string, w, p, verb: string) => {
-    if (verb === '%') return '%';
-    const width = w === '*' ? Number(args[next++]) : Number(w ?? 0);
-    const precision = p === '*' ? Number(args[next++]) : p === undefined ? undefined : Number(p);
-    if (next >= args.length) return `%!${verb}(MISSING)`;
-    const text = formatVerb(verb, args[next++], flags, precision);
-    if (flags.includes('-')) return text.padEnd(width);
-    if (flags.includes('0') && 'dxXobeEfFgG'.includes(verb)) {
-      const sign = /^[+-]/.exec(text)?.[0] ?? '';
-      return sign + text.slice(sign.length).padStart(width - sign.length, '0');
-    }
-    return text.padStart(width);
-  });
+  const out = format.replace(
+    /%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*))?(.)/gs,
+    (_all, flags: string, w, p, verb: string) => {
+      if (verb === '%') return '%';
+      const width = w === '*' ? Number(args[next++]) : Number(w ?? 0);
+      const precision = p === '*' ? Number(args[next++]) : p === undefined ? undefined : Number(p);
+      if (next >= args.length) return `%!${verb}(MISSING)`;
+      const text = formatVerb(verb, args[next++], flags, precision);
+      if (flags.includes('-')) return text.padEnd(width);
+      if (flags.includes('0') && 'dxXobeEfFgG'.includes(verb)) {
+        const sign = /^[+-]/.exec(text)?.[0] ?? '';
+        return sign + text.slice(sign.length).padStart(width - sign.length, '0');
+      }
+      return text.padStart(width);
+    },
+  );
   const extra = args.slice(next);
   return extra.length ? `${out}%!(EXTRA ${extra.map((a) => `${goType(a)}=${display(a)}`).join(', ')})` : out;
 }
@@ -76,7 +98,12 @@ function formatVerb(verb: string, value: unknown, flags: string, precision: numb
   if (verb === 'v') return display(value);
   if (verb === 'T') return goType(value);
   if (verb === 's') {
-    const text = typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? bad(verb, value) : display(value);
+    const text =
+      typeof value === 'string'
+        ? value
+        : typeof value === 'number' || typeof value === 'boolean'
+          ? bad(verb, value)
+          : display(value);
     return precision === undefined ? text : text.slice(0, precision);
   }
   if (verb === 'q' && typeof value === 'string') return quote(value);
@@ -93,7 +120,8 @@ function formatVerb(verb: string, value: unknown, flags: string, precision: numb
   }
   if ('fFeEgG'.includes(verb) && typeof value === 'number') {
     if (verb === 'f' || verb === 'F') return plus(value.toFixed(precision ?? 6));
-    if (verb === 'g' || verb === 'G') return plus(precision === undefined ? displayNumber(value) : formatG(value, precision));
+    if (verb === 'g' || verb === 'G')
+      return plus(precision === undefined ? displayNumber(value) : formatG(value, precision));
     return plus(value.toExponential(precision ?? 6).replace(/e([+-])(\d)$/, 'e$10$2'));
   }
   return bad(verb, value);

@@ -68,7 +68,11 @@ test('calls methods of struct values with arguments', () => {
 test('fails with the words of text/template', () => {
   const struct = { [STRUCT]: '*formatter.ContainerContext', ID: 'a' };
   const failing: Array<[source: string, message: string, data?: unknown]> = [
-    ['{{.Foo}}', `template: :1:2: executing "" at <.Foo>: can't evaluate field Foo in type *formatter.ContainerContext`, struct],
+    [
+      '{{.Foo}}',
+      `template: :1:2: executing "" at <.Foo>: can't evaluate field Foo in type *formatter.ContainerContext`,
+      struct,
+    ],
     ['{{.Client', 'template: :1: unclosed action'],
     ['{{foo}}', 'template: :1: function "foo" not defined'],
     ['{{if .On}}', 'template: :1: unexpected EOF'],
@@ -76,7 +80,10 @@ test('fails with the words of text/template', () => {
     ['{{$x}}', 'template: :1: undefined variable "$x"'],
     ['{{}}', 'template: :1: missing value for command'],
     ['\n{{.Name.X}}', `template: :2:2: executing "" at <.Name.X>: can't evaluate field X in type string`],
-    ['{{index .List 9}}', 'template: :1:2: executing "" at <index .List 9>: error calling index: index out of range: 9'],
+    [
+      '{{index .List 9}}',
+      'template: :1:2: executing "" at <index .List 9>: error calling index: index out of range: 9',
+    ],
   ];
   for (const [source, message, value] of failing) {
     assert.throws(() => new Template(source).render(value ?? data), { message }, source);

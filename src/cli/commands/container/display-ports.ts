@@ -31,7 +31,9 @@ export function displayPorts(ports: readonly PortSummary[]): string {
   const done: string[] = [];
   const open = new Map<string, Group>();
   const mapped: string[] = [];
-  for (const { IP: ip = '', PrivatePort: port = 0, PublicPort: host, Type: type = 'tcp' } of ports.toSorted(compare)) {
+  for (const { IP: ip = '', PrivatePort: port = 0, PublicPort: host, Type: type = 'tcp' } of ports.toSorted(
+    compare,
+  )) {
     if (ip !== '' && host !== port) {
       mapped.push(`${bracketed(ip)}:${host}->${port}/${type}`);
       continue;

@@ -1,12 +1,14 @@
 /** The commands that change a container's state and print its name: stop, kill, rm, … */
+
 import type { ContainerWaitResponse } from '@docker/node-sdk';
+import { escapePath } from '../../client/client.ts';
 import type { Command } from '../../command.ts';
-import { type Flag, flag } from '../../flags/flag.ts';
 import { CliError } from '../../errors.ts';
+import { type Flag, flag } from '../../flags/flag.ts';
 import { forEachName } from '../each.ts';
 
 /** The path of a container's resource. */
-export const containerPath = (name: string, rest = ''): string => `/containers/${encodeURIComponent(name)}${rest}`;
+export const containerPath = (name: string, rest = ''): string => `/containers/${escapePath(name)}${rest}`;
 
 const USE = 'CONTAINER [CONTAINER...]';
 
@@ -29,7 +31,11 @@ function stopping(action: 'stop' | 'restart', complete: 'running-containers' | '
       if (flags.changed('time') && flags.changed('timeout')) {
         throw new CliError('conflicting options: cannot specify both --timeout and --time');
       }
-      const timeout = flags.changed('timeout') ? flags.int('timeout') : flags.changed('time') ? flags.int('time') : undefined;
+      const timeout = flags.changed('timeout')
+        ? flags.int('timeout')
+        : flags.changed('time')
+          ? flags.int('time')
+          : undefined;
       await forEachName(cli, args, async (name) => {
         const query = { signal: flags.string('signal') || undefined, t: timeout };
         await cli.client.done('POST', containerPath(name, `/${action}`), { query });
@@ -68,7 +74,9 @@ export const kill: Command = {
   complete: ['running-containers'],
   async run(cli, flags, args) {
     await forEachName(cli, args, async (name) => {
-      await cli.client.done('POST', containerPath(name, '/kill'), { query: { signal: flags.string('signal') || undefined } });
+      await cli.client.done('POST', containerPath(name, '/kill'), {
+        query: { signal: flags.string('signal') || undefined },
+      });
       return name;
     });
   },

@@ -1,17 +1,21 @@
 /** `ps`: the table of containers. */
 import type { ContainerSummary } from '@docker/node-sdk';
 import type { Command } from '../../command.ts';
+import { CliError, messageOf } from '../../errors.ts';
+import { flag } from '../../flags/flag.ts';
 import { ago } from '../../format/duration.ts';
 import { type Fields, type Methods, renderList } from '../../format/list.ts';
 import { ellipsis, goTime, joinLabels, truncateId } from '../../format/text.ts';
 import { humanSize } from '../../format/units.ts';
-import { flag } from '../../flags/flag.ts';
 import { filterFlag, listFormat, noTruncFlag } from '../common-flags.ts';
 import { encodeFilters } from '../filters.ts';
 import { displayPorts } from './display-ports.ts';
 
 const TABLE =
   'table {{.ID}}\\t{{.Image}}\\t{{.Command}}\\t{{.RunningFor}}\\t{{.Status}}\\t{{.Ports}}\\t{{.Names}}';
+
+/** The Go type that docker names when a template asks for an unknown field. */
+export const CONTAINER_TYPE = '*formatter.ContainerContext';
 
 function names(c: ContainerSummary, trunc: boolean): string {
   const bare = (c.Names ?? []).map((name) => name.replace(/^\//, ''));
@@ -37,7 +41,15 @@ function size(c: ContainerSummary): string {
   return (c.SizeRootFs ?? 0) > 0 ? `${text} (virtual ${humanSize(c.SizeRootFs ?? 0, 3)})` : text;
 }
 
-function fields(trunc: boolean): Fields<ContainerSummary> {
+/** `linux/amd64`, of daemons that tell it (API 1.48). */
+function platform(c: ContainerSummary): string | null {
+  const { os, architecture, variant } = c.ImageManifestDescriptor?.platform ?? {};
+  if (!os) return null;
+  return [os, architecture, variant].filter(Boolean).join('/');
+}
+
+/** Fields of containers; `system df -v` shows them, too. */
+export function containerFields(trunc: boolean): Fields<ContainerSummary> {
   return {
     ID: { header: 'CONTAINER ID', value: (c) => (trunc ? truncateId(c.Id ?? '') : c.Id) },
     Names: { header: 'NAMES', value: (c) => names(c, trunc) },
@@ -55,17 +67,39 @@ function fields(trunc: boolean): Fields<ContainerSummary> {
     Labels: { header: 'LABELS', value: (c) => joinLabels(c.Labels) },
     Mounts: {
       header: 'MOUNTS',
-      value: (c) => mountNames(c).map((name) => (trunc ? ellipsis(name, 15) : name)).join(','),
+      value: (c) =>
+        mountNames(c)
+          .map((name) => (trunc ? ellipsis(name, 15) : name))
+          .join(','),
     },
     LocalVolumes: {
       header: 'LOCAL VOLUMES',
       value: (c) => String((c.Mounts ?? []).filter((m) => m.Driver === 'local').length),
     },
-    Networks: { header: 'NETWORKS', value: (c) => Object.keys(c.NetworkSettings?.Networks ?? {}).toSorted().join(',') },
+    Platform: { header: 'PLATFORM', value: platform },
+    Networks: {
+      header: 'NETWORKS',
+      value: (c) =>
+        Object.keys(c.NetworkSettings?.Networks ?? {})
+          .toSorted()
+          .join(','),
+    },
   };
 }
 
 const methods: Methods<ContainerSummary> = { Label: (c, name = '') => c.Labels?.[name] ?? '' };
+
+/** Finds mistakes in the template before anything is asked. */
+function checkFormat(format: string, trunc: boolean): void {
+  try {
+    renderList([{}], { fields: containerFields(trunc), methods, typeName: CONTAINER_TYPE, format });
+  } catch (err) {
+    const message = messageOf(err).replace('template parsing error: ', '');
+    throw new CliError(
+      `failed to ${/: executing "/.test(message) ? 'execute' : 'parse'} template: ${message}`,
+    );
+  }
+}
 
 /** `ps` */
 export const list: Command = {
@@ -85,10 +119,12 @@ export const list: Command = {
     const trunc = !flags.bool('no-trunc');
     const quiet = flags.bool('quiet');
     let format = flags.string('format') || (quiet ? '' : cli.config.data.psFormat) || 'table';
-    if (flags.changed('format') && quiet) cli.warn('Ignoring custom format, because both --format and --quiet are set.');
-    const wantsSize = flags.bool('size') || (!quiet && /\.Size\b/.test(format));
+    if (flags.changed('format') && quiet)
+      cli.warn('Ignoring custom format, because both --format and --quiet are set.');
+    const wantsSize = flags.bool('size') || (!quiet && /\.Size\b|json \.\s*[})|]/.test(format));
     if (quiet) format = '{{.ID}}';
     else if (format === 'table') format = flags.bool('size') ? `${TABLE}\\t{{.Size}}` : TABLE;
+    checkFormat(format, trunc);
     const last = flags.bool('latest') ? 1 : flags.int('last');
     const containers = await cli.client.get<ContainerSummary[]>('/containers/json', {
       all: flags.bool('all') || last > 0,
@@ -96,6 +132,8 @@ export const list: Command = {
       limit: last > 0 ? last : undefined,
       filters: encodeFilters(flags.list('filter')),
     });
-    cli.out.write(renderList(containers, { fields: fields(trunc), methods, typeName: '*formatter.ContainerContext', format }));
+    cli.out.write(
+      renderList(containers, { fields: containerFields(trunc), methods, typeName: CONTAINER_TYPE, format }),
+    );
   },
 };

@@ -52,7 +52,8 @@ function serverText(server: SystemVersion): string {
     for (const [key, label] of DETAILS) {
       const value = details[key];
       if (value === undefined) continue;
-      if (key === 'ApiVersion') text += row(label, `${value} (minimum version ${details.MinAPIVersion ?? ''})`, '  ');
+      if (key === 'ApiVersion')
+        text += row(label, `${value} (minimum version ${details.MinAPIVersion ?? ''})`, '  ');
       else text += row(label, key === 'BuildTime' ? rfcTime(value) : value, '  ');
     }
     if (details.Os) text += row('OS/Arch', `${details.Os}/${details.Arch ?? ''}`, '  ');
