@@ -8,7 +8,7 @@ export const REPOSITORY = join(import.meta.dirname, '..');
 export const RUN_DIRECTORY = '/run/wharf';
 export const SOCKET = `${RUN_DIRECTORY}/wharf.sock`;
 export const PID_FILE = `${RUN_DIRECTORY}/wharfd.pid`;
-export const LOG_FILE = '/var/log/wharfd.log';
+export const LOG_FILE = `${RUN_DIRECTORY}/wharfd.log`;
 
 export const engine = new EngineClient(SOCKET);
 
