@@ -1,6 +1,8 @@
 /** Contents of a container's /etc/hosts and /etc/resolv.conf. */
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { invalidParameter } from '../errdefs/index.ts';
+import type { FilesRequest, NetworkFiles } from './types.ts';
 
 /** Address of the resolver inside containers on user-defined networks. */
 export const RESOLVER_ADDRESS = '127.0.0.11';
@@ -101,4 +103,66 @@ export function reachableNameservers(nameservers: readonly string[], withIPv6 = 
     (address) => !isLoopback(address) && (withIPv6 || !address.includes(':')),
   );
   return reachable.length > 0 ? reachable : FALLBACK_NAMESERVERS;
+}
+
+/** What the files of one container are made from, besides its own wishes. */
+export interface FileFacts {
+  /** Its own. */
+  addresses: readonly string[];
+  links: readonly HostsLine[];
+  /** Is it on a network with a resolver of ours? */
+  named: boolean;
+  /** What `host-gateway` stands for. */
+  hostGateway: string;
+  /** The host's. */
+  resolvConf: ResolvConf;
+  /** The daemon's, for what the container leaves open. */
+  defaults: ResolvOverrides;
+}
+
+/** /etc/hosts and /etc/resolv.conf. In the host's network they are the host's, with what the user added. */
+export function networkFiles(request: FilesRequest, facts: FileFacts): NetworkFiles {
+  const onHost = request.networkMode === 'host';
+  const names = hostNames(request.hostname, request.domainname ?? '');
+  const own = facts.addresses.map((address) => ({ address, names }));
+  const lines = [...parseExtraHosts(request.extraHosts ?? [], facts.hostGateway), ...facts.links, ...own];
+  return {
+    hosts: onHost ? hostsFile(lines, readText('/etc/hosts')) : hostsFile(lines),
+    resolvConf: formatResolvConf(resolvConfOf(request, facts, onHost)),
+  };
+}
+
+/** Docker's: the full name and its first label. */
+function hostNames(hostname: string, domainname: string): string[] {
+  const full = domainname === '' ? hostname : `${hostname}.${domainname}`;
+  const dot = full.indexOf('.');
+  return dot === -1 ? [full] : [full, full.slice(0, dot)];
+}
+
+function resolvConfOf(request: FilesRequest, facts: FileFacts, onHost: boolean): ResolvConf {
+  const dns = orElse(request.dns, facts.defaults.dns);
+  const conf = overrideResolvConf(facts.resolvConf, {
+    dns,
+    dnsSearch: orElse(request.dnsSearch, facts.defaults.dnsSearch),
+    dnsOptions: orElse(request.dnsOptions, facts.defaults.dnsOptions),
+  });
+  if (onHost) return conf;
+  if (facts.named) {
+    const ndots = conf.options.some((option) => option.startsWith('ndots:')) ? [] : ['ndots:0'];
+    return { ...conf, nameservers: [RESOLVER_ADDRESS], options: [...conf.options, ...ndots] };
+  }
+  // A nameserver the user named is the user's business; of the host's, those on its loopback are out of reach.
+  return dns.length > 0 ? conf : { ...conf, nameservers: reachableNameservers(conf.nameservers) };
+}
+
+const orElse = (values: readonly string[] | undefined, others: readonly string[]): readonly string[] =>
+  values !== undefined && values.length > 0 ? values : others;
+
+/** A small file's text; empty when it cannot be read. */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }

@@ -20,6 +20,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
   createNetns,
+  deleteLink,
   deleteNetns,
   newAddress,
   newRoute,
@@ -157,7 +158,12 @@ export class Lab {
 
   /** Starts a machine that answers on tcp and udp `port` with `name` and the address it was called from. */
   async serve(netns: string | undefined, port: number, name: string): Promise<void> {
-    const [program = '', ...args] = inNetns(netns, [process.execPath, '-e', SERVER, String(port), name]);
+    await this.launch(netns, SERVER, String(port), name);
+  }
+
+  /** Starts a program of JavaScript and waits for its first word. It ends with the lab. */
+  async launch(netns: string | undefined, script: string, ...scriptArgs: string[]): Promise<void> {
+    const [program = '', ...args] = inNetns(netns, [process.execPath, '-e', script, ...scriptArgs]);
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#children.push(child);
     await once(child.stdout, 'data');
@@ -193,6 +199,9 @@ export class Lab {
 
   close(): void {
     for (const child of this.#children) child.kill('SIGKILL');
+    const host = Rtnetlink.open();
+    host.run(deleteLink('lan'));
+    host.close();
     deleteNetns(this.neighbour);
     const netns = join(this.dir, 'run/netns');
     if (existsSync(netns)) for (const name of readdirSync(netns)) deleteNetns(join(netns, name));

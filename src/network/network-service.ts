@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   EndpointSettings,
@@ -11,30 +11,21 @@ import { conflict, forbidden, invalidParameter, isKind, messageOf } from '../err
 import { Rtnetlink } from '../linux/index.ts';
 import type { Store } from '../store/index.ts';
 import { BridgeDriver } from './bridge-driver.ts';
-import {
-  formatResolvConf,
-  type HostsLine,
-  hostsFile,
-  overrideResolvConf,
-  parseExtraHosts,
-  parseResolvConf,
-  RESOLVER_ADDRESS,
-  type ResolvConf,
-  reachableNameservers,
-} from './container-files.ts';
+import { type HostsLine, networkFiles } from './container-files.ts';
 import { endpointResource, isDefaultBridge } from './endpoints.ts';
 import { Firewall, type FirewallBridge } from './firewall.ts';
 import { ForwardPolicy } from './forward-policy.ts';
 import { HostPorts } from './host-ports.ts';
-import { overlaps, type Prefix, parseCidr } from './ipv4.ts';
+import { type Prefix, parseCidr } from './ipv4.ts';
 import { networkOf, newBridgeMac, PREDEFINED } from './network-create.ts';
 import { filterList, filterPrune, type NetworkFilters } from './network-filters.ts';
-import { defaultBridge, type Network, Networks, predefined, prefixOf } from './networks.ts';
+import { defaultBridge, type Network, Networks, networkInspect, predefined, prefixOf } from './networks.ts';
 import { type ReconcileParts, reconcileLeases, reconcileLinks } from './reconcile.ts';
-import { type NetworkRecord, NetworkRecords } from './records.ts';
+import { type NetworkRecord, NetworkRecords, type SandboxRecord } from './records.ts';
 import { Resolver } from './resolver.ts';
 import { Sandboxes } from './sandboxes.ts';
-import { chooseSubnet, DEFAULT_POOLS, hostPrefixes, nameserverPrefixes } from './subnet-pool.ts';
+import { DEFAULT_POOLS } from './subnet-pool.ts';
+import { Surroundings } from './surroundings.ts';
 import type {
   AddressPool,
   AllocateRequest,
@@ -85,6 +76,7 @@ export class NetworkService {
   readonly #records: NetworkRecords;
   readonly #networks: Networks;
   readonly #rtnetlink: Rtnetlink;
+  readonly #surroundings: Surroundings;
   readonly #bridges: BridgeDriver;
   readonly #firewall: Firewall;
   readonly #policy: ForwardPolicy;
@@ -100,6 +92,11 @@ export class NetworkService {
     this.#records = new NetworkRecords(options.store);
     this.#networks = new Networks(this.#records);
     this.#rtnetlink = Rtnetlink.open();
+    this.#surroundings = new Surroundings(this.#rtnetlink, {
+      pools: options.addressPools ?? DEFAULT_POOLS,
+      mtu: options.mtu,
+      resolvConf: options.hostResolvConf ?? '/etc/resolv.conf',
+    });
     this.#bridges = new BridgeDriver(this.#rtnetlink, this.#log);
     const table = options.tableName ?? (this.#link === 'wharf0' ? 'wharf' : `wharf-${this.#link}`);
     this.#firewall = new Firewall(
@@ -114,7 +111,8 @@ export class NetworkService {
     this.#resolver = new Resolver({
       network: (id) => this.#networks.get(id)?.record,
       sandboxesOn: (networkId) => this.#sandboxes.on(networkId),
-      nameservers: () => (this.#options.dns?.length ? this.#options.dns : this.#hostResolvConf().nameservers),
+      nameservers: () =>
+        this.#options.dns?.length ? this.#options.dns : this.#surroundings.resolvConf().nameservers,
       log: this.#log,
     });
     this.#sandboxes = new Sandboxes({
@@ -157,7 +155,7 @@ export class NetworkService {
   }
 
   list(filters: NetworkFilters = {}): NetworkInspect[] {
-    return filterList(this.#candidates(), filters).map((record) => this.#inspect(record));
+    return filterList(this.#candidates(), filters).map((record) => networkInspect(record));
   }
 
   /** Throws NotFound: `network X not found`. */
@@ -171,7 +169,7 @@ export class NetworkService {
           .filter((endpoint) => endpoint.network === record.id)
           .map((endpoint) => [sandbox.container, endpointResource(sandbox, endpoint, record)] as const),
       );
-    return { ...this.#inspect(record), Containers: Object.fromEntries(containers) };
+    return { ...networkInspect(record), Containers: Object.fromEntries(containers) };
   }
 
   create(request: NetworkCreateRequest): NetworkCreateResponse {
@@ -183,8 +181,8 @@ export class NetworkService {
     }
     const record = networkOf(request, {
       networks: this.#networks.records(),
-      mtu: this.#mtu(),
-      freeSubnet: () => this.#freeSubnet(),
+      mtu: this.#surroundings.mtu(),
+      freeSubnet: () => this.#surroundings.freeSubnet(this.#networks.records()),
     });
     const { bridge } = record;
     if (bridge && this.#bridges.hasLink(bridge.link)) {
@@ -280,21 +278,16 @@ export class NetworkService {
 
   /** Contents of /etc/hosts and /etc/resolv.conf, after allocate(). */
   files(containerId: string, request: FilesRequest): NetworkFiles {
+    const { dns = [], dnsSearch = [], dnsOptions = [] } = this.#options;
     const sandbox = this.#sandboxes.get(containerId);
-    const onHost = request.networkMode === 'host';
-    const hostGateway = this.#networks.byName('bridge')?.record.bridge?.gateway ?? '127.0.0.1';
-    const names = [
-      ...(request.domainname ? [`${request.hostname}.${request.domainname}`] : []),
-      ...(request.hostname.includes('.') && !request.domainname
-        ? [request.hostname, request.hostname.slice(0, request.hostname.indexOf('.'))]
-        : [request.hostname]),
-    ];
-    const own: HostsLine[] = (sandbox?.endpoints ?? [])
-      .filter(({ address }) => address !== '')
-      .map(({ address }) => ({ address, names }));
-    const lines = [...parseExtraHosts(request.extraHosts ?? [], hostGateway), ...own];
-    const hosts = onHost ? hostsFile(lines, readText('/etc/hosts')) : hostsFile(lines);
-    return { hosts, resolvConf: formatResolvConf(this.#resolvConf(containerId, request, onHost)) };
+    return networkFiles(request, {
+      addresses: sandbox?.endpoints.flatMap(({ address }) => (address === '' ? [] : [address])) ?? [],
+      links: sandbox ? this.#linkedHosts(sandbox) : [],
+      named: this.#onUserNetwork(containerId),
+      hostGateway: this.#networks.byName('bridge')?.record.bridge?.gateway ?? '127.0.0.1',
+      resolvConf: this.#surroundings.resolvConf(),
+      defaults: { dns, dnsSearch, dnsOptions },
+    });
   }
 
   /** NetworkSettings of ContainerInspect; undefined when the container has no sandbox (is not running). */
@@ -361,27 +354,6 @@ export class NetworkService {
     return join(this.#options.execRoot, 'netns');
   }
 
-  #inspect(record: NetworkRecord): NetworkInspect {
-    return {
-      Name: record.name,
-      Id: record.id,
-      Created: record.created,
-      Scope: 'local',
-      Driver: record.driver,
-      EnableIPv4: true,
-      EnableIPv6: record.enableIPv6,
-      IPAM: record.ipam,
-      Internal: record.internal,
-      Attachable: record.attachable,
-      Ingress: false,
-      ConfigFrom: { Network: '' },
-      ConfigOnly: false,
-      Containers: {},
-      Options: record.options,
-      Labels: record.labels,
-    };
-  }
-
   #candidates(): Array<{ record: NetworkRecord; used: boolean }> {
     return this.#networks
       .records()
@@ -396,13 +368,13 @@ export class NetworkService {
       throw invalidParameter(`invalid bip: ${this.#options.bip}`);
     }
     if (known && this.#keepsDefaultBridge(known, bip?.prefix)) return;
-    const subnet = bip?.prefix ?? this.#freeSubnet(known?.record);
+    const subnet = bip?.prefix ?? this.#surroundings.freeSubnet(this.#networks.records(), known?.record);
     const mac = known?.record.bridge?.mac ?? newBridgeMac();
     const bridge = defaultBridge({
       link: this.#link,
       subnet,
       ...(bip && { gateway: bip.address }),
-      mtu: this.#mtu(),
+      mtu: this.#surroundings.mtu(),
       mac,
     });
     const record = predefined('bridge', 'bridge', bridge);
@@ -421,11 +393,9 @@ export class NetworkService {
     const subnet = prefixOf(bridge.subnet);
     if (bip !== undefined) return subnet.base === bip.base && subnet.length === bip.length;
     if (bridge.link !== this.#link) return false;
-    const own = this.#rtnetlink.link(bridge.link);
-    const others = hostPrefixes(this.#rtnetlink, new Set(own ? [own.index] : []));
-    const clash = others.find((prefix) => overlaps(prefix, subnet));
+    const clash = this.#surroundings.clashes(bridge);
     if (clash) this.#log.warn(`the host uses the default bridge's subnet ${bridge.subnet}: choosing another`);
-    return clash === undefined;
+    return !clash;
   }
 
   #startFirewall(): void {
@@ -448,53 +418,28 @@ export class NetworkService {
     }, POLICY_CHECK_MS).unref();
   }
 
-  #freeSubnet(except?: NetworkRecord): Prefix {
-    const ours = this.#networks.records().filter((record) => record !== except);
-    const own = except?.bridge && this.#rtnetlink.link(except.bridge.link);
-    return chooseSubnet(this.#options.addressPools ?? DEFAULT_POOLS, [
-      ...hostPrefixes(this.#rtnetlink, new Set(own ? [own.index] : [])),
-      ...nameserverPrefixes(readText(this.#resolvConfPath)),
-      ...ours.flatMap(({ bridge }) => (bridge ? [prefixOf(bridge.subnet)] : [])),
-    ]);
+  /** Links (`--link container:alias`) on the default bridge are lines in /etc/hosts: it has no resolver. */
+  #linkedHosts(sandbox: SandboxRecord): HostsLine[] {
+    return sandbox.endpoints.flatMap(({ network, links }) =>
+      this.#onDefaultBridge(network)
+        ? links.flatMap((link) => {
+            const [name = '', alias = name] = link.replace(/^\//, '').split(':');
+            const target = this.#sandboxes
+              .all()
+              .find((other) => other.up && (other.name === name || other.container.startsWith(name)));
+            const address = target?.endpoints.find((e) => e.network === network)?.address;
+            if (target === undefined || address === undefined) return [];
+            return [
+              { address, names: [...new Set([alias, target.hostname, target.name])].filter((n) => n !== '') },
+            ];
+          })
+        : [],
+    );
   }
 
-  /** 1500, or that of the link of the default route when it is smaller: then packets need no fragments on their way. */
-  #mtu(): number {
-    if (this.#options.mtu !== undefined && this.#options.mtu > 0) return this.#options.mtu;
-    const way = this.#rtnetlink.routes().find((route) => route.to === 'default' && route.family === 4);
-    const link = way?.index === undefined ? undefined : this.#rtnetlink.link(way.index);
-    return Math.min(1500, link?.mtu ?? 1500);
-  }
-
-  #resolvConf(containerId: string, request: FilesRequest, onHost: boolean): ResolvConf {
-    const { options } = { options: this.#options };
-    const overrides = {
-      dns: request.dns?.length ? request.dns : (options.dns ?? []),
-      dnsSearch: request.dnsSearch?.length ? request.dnsSearch : (options.dnsSearch ?? []),
-      dnsOptions: request.dnsOptions?.length ? request.dnsOptions : (options.dnsOptions ?? []),
-    };
-    const conf = overrideResolvConf(this.#hostResolvConf(), overrides);
-    if (onHost) return conf;
-    if (this.#onUserNetwork(containerId)) {
-      const ndots = conf.options.some((option) => option.startsWith('ndots:')) ? [] : ['ndots:0'];
-      return { ...conf, nameservers: [RESOLVER_ADDRESS], options: [...conf.options, ...ndots] };
-    }
-    // A nameserver the user named is the user's business; of the host's, those on its loopback are out of reach.
-    if (overrides.dns.length > 0) return conf;
-    return { ...conf, nameservers: reachableNameservers(conf.nameservers) };
-  }
-
-  /** The host's, and where only systemd-resolved's stub is named, the servers behind it. */
-  #hostResolvConf(): ResolvConf {
-    const conf = parseResolvConf(readText(this.#resolvConfPath));
-    const stubOnly =
-      conf.nameservers.length > 0 && conf.nameservers.every((address) => address === '127.0.0.53');
-    const behind = stubOnly ? readText('/run/systemd/resolve/resolv.conf') : '';
-    return behind === '' ? conf : parseResolvConf(behind);
-  }
-
-  get #resolvConfPath(): string {
-    return this.#options.hostResolvConf ?? '/etc/resolv.conf';
+  #onDefaultBridge(networkId: string): boolean {
+    const record = this.#networks.get(networkId)?.record;
+    return record !== undefined && isDefaultBridge(record);
   }
 
   #onUserNetwork(containerId: string): boolean {
@@ -512,12 +457,3 @@ export class NetworkService {
 
 const firewallBridge = ({ bridge, internal }: NetworkRecord): FirewallBridge[] =>
   bridge ? [{ link: bridge.link, subnet: bridge.subnet, masquerade: bridge.masquerade, internal }] : [];
-
-/** A small file's text; empty when it cannot be read. */
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}

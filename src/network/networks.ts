@@ -1,4 +1,5 @@
 /** The networks there are: their records, found by name or id, with the addresses each hands out. */
+import type { NetworkInspect } from '@docker/node-sdk';
 import { conflict, invalidParameter, notFound } from '../errdefs/index.ts';
 import { AddressAllocator } from './address-allocator.ts';
 import { formatIpv4, type Prefix, parseCidr, parseIpv4 } from './ipv4.ts';
@@ -149,5 +150,27 @@ export function defaultBridge(o: {
     masquerade: true,
     icc: true,
     hostBinding: '0.0.0.0',
+  };
+}
+
+/** A network as NetworkInspect shows it, without its containers. */
+export function networkInspect(record: NetworkRecord): NetworkInspect {
+  return {
+    Name: record.name,
+    Id: record.id,
+    Created: record.created,
+    Scope: 'local',
+    Driver: record.driver,
+    EnableIPv4: true,
+    EnableIPv6: record.enableIPv6,
+    IPAM: record.ipam,
+    Internal: record.internal,
+    Attachable: record.attachable,
+    Ingress: false,
+    ConfigFrom: { Network: '' },
+    ConfigOnly: false,
+    Containers: {},
+    Options: record.options,
+    Labels: record.labels,
   };
 }
