@@ -249,6 +249,26 @@ test('load hands the body over as it comes', async () => {
   assert.match(answer.body, /"100000 false"/);
 });
 
+test('an upload cut short fails, it does not look complete', async () => {
+  const backends = fakeBackends();
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  backends.images.load = async ({ input }) => {
+    try {
+      for await (const _ of input);
+      resolve('complete');
+    } catch (err) {
+      resolve(err);
+    }
+  };
+  await using api = await serve(backends);
+  const whole = request('POST', '/images/load', { body: 'b'.repeat(1000) });
+  const client = await rawClient(api.path, whole.slice(0, -10));
+  await tick();
+  client.socket.end();
+  assert.ok((await promise) instanceof Error);
+  client.socket.destroy();
+});
+
 test('save fails with a status or streams', async () => {
   const backends = fakeBackends();
   backends.images.save = (names) => {

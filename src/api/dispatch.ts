@@ -1,5 +1,6 @@
 /** From a request on the wire to its handler, and from what it throws to an answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { invalidParameter, kindOf, messageOf } from '../errdefs/index.ts';
 import { type ApiVersion, formatVersion, MAX_API_VERSION, negotiate, splitVersion } from './api-version.ts';
 import type { Connection } from './hijack.ts';
@@ -30,6 +31,8 @@ export interface DispatchOptions {
   serverName: string;
   /** See {@link ApiServerOptions.isHungUp}. */
   isHungUp?: (fd: number) => boolean;
+  /** Gets the connections whose answers have no end of their own, while they last. */
+  streams: Set<Duplex>;
 }
 
 /** What the path of a request says. */
@@ -49,7 +52,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   ];
 
   const locate = (req: IncomingMessage): Target => {
-    const url = req.url ?? '/';
+    const url = originForm(req.url ?? '/');
     const mark = url.indexOf('?');
     const path = decodePath(mark < 0 ? url : url.slice(0, mark));
     const { asked, rest } = splitVersion(path);
@@ -103,6 +106,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
         query: new Query(query),
         version,
         hungUp: hungUpCheck(req, options.isHungUp),
+        streams: options.streams,
       });
       match.route.handler(request)?.catch(onError);
     } catch (err) {
@@ -121,6 +125,10 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     },
   };
 }
+
+/** Clients that believe to speak to a proxy send `GET http://host/path`. */
+const originForm = (url: string): string =>
+  url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/]*/i, '') || '/';
 
 function decodePath(path: string): string {
   if (!path.includes('%')) return path;

@@ -14,6 +14,8 @@ export function modernizeCreate(request: ContainerCreateRequest, version: ApiVer
   request.NetworkingConfig ??= {};
   request.NetworkingConfig.EndpointsConfig ??= {};
   const config = request as Config;
+  // docker-py sends `{"net": null}` for an endpoint without settings.
+  for (const name of Object.keys(endpoints(config))) endpoints(config)[name] ??= {};
   const warnings: string[] = [];
   defaultNetwork(config);
   oldDefaults(config, version);

@@ -28,6 +28,8 @@ export interface RequestParts {
   version: ApiVersion;
   /** True when the client has closed both halves, where that can be asked. */
   hungUp: (() => boolean) | undefined;
+  /** Where connections with a streamed answer are known, so that closing the server can end them. */
+  streams: Set<Duplex>;
 }
 
 export class ApiRequest {
@@ -40,6 +42,7 @@ export class ApiRequest {
   readonly #upgraded: Connection | undefined;
   /** True when the client has closed both halves, where that can be asked. */
   readonly hungUp: (() => boolean) | undefined;
+  readonly #streams: Set<Duplex>;
   #abort: AbortController | undefined;
   /** The connection is a raw stream now, so no status can be sent any more. */
   hijacked = false;
@@ -51,6 +54,7 @@ export class ApiRequest {
     this.query = parts.query;
     this.version = parts.version;
     this.hungUp = parts.hungUp;
+    this.#streams = parts.streams;
     this.#params = parts.params;
     this.#upgraded = parts.upgraded;
   }
@@ -82,7 +86,7 @@ export class ApiRequest {
       const controller = new AbortController();
       this.#abort = controller;
       const abort = () => controller.abort();
-      const connection = this.#upgraded?.stream ?? this.req.socket;
+      const connection = this.#connection;
       if (connection.destroyed) abort();
       connection.once('close', abort);
       if (!this.route.hijack) connection.once('end', abort);
@@ -94,6 +98,22 @@ export class ApiRequest {
       });
     }
     return this.#abort.signal;
+  }
+
+  get #connection(): Duplex {
+    return this.#upgraded?.stream ?? this.req.socket;
+  }
+
+  #registerStream(): void {
+    const connection = this.#connection;
+    const done = (): void => {
+      this.#streams.delete(connection);
+      connection.off('close', done);
+      this.res.off('close', done);
+    };
+    this.#streams.add(connection);
+    connection.once('close', done);
+    this.res.once('close', done);
   }
 
   /** Answers with JSON, shaped for the client's version. */
@@ -117,6 +137,7 @@ export class ApiRequest {
   startStream(contentType: string): ServerResponse {
     // Half-open connections are allowed, so a client that left shows as an end, not as a close.
     this.signal.addEventListener('abort', () => this.res.destroy(), { once: true });
+    this.#registerStream();
     this.res.writeHead(200, { 'Content-Type': contentType });
     this.res.flushHeaders();
     return this.res;
@@ -131,6 +152,7 @@ export class ApiRequest {
   /** Makes the connection a raw stream: 101 when an upgrade was asked for, else 200. */
   hijack(contentType?: string, protocol = 'tcp'): Promise<Duplex> {
     this.hijacked = true;
+    this.#registerStream();
     return openConnection(this.req, this.res, this.#upgraded, {
       protocol,
       ...(contentType === undefined ? {} : { contentType }),
@@ -141,6 +163,7 @@ export class ApiRequest {
   takeUpgraded(): Duplex | undefined {
     if (!this.#upgraded) return undefined;
     this.hijacked = true;
+    this.#registerStream();
     const { stream, head } = this.#upgraded;
     this.res.detachSocket(stream as Socket);
     if (head.length > 0) stream.unshift(head);

@@ -254,6 +254,21 @@ test('what old clients send is brought to the newest form', async () => {
   assert.match((await create('1.48', sysctl)).json.message, /must be supplied using driver option/);
 });
 
+test('null in maps is what Go makes of it', async () => {
+  const { calls, status } = await ask('POST', '/containers/create', {
+    Image: 'x',
+    Labels: JSON.parse('{"a":null,"__proto__":"kept"}'),
+    NetworkingConfig: { EndpointsConfig: { app: null } },
+  });
+  assert.equal(status, 201);
+  const [[, { config }]] = calls as [[string, { config: Record<string, unknown> }]];
+  assert.deepEqual(Object.entries(config.Labels as object), [
+    ['a', ''],
+    ['__proto__', 'kept'],
+  ]);
+  assert.deepEqual(config.NetworkingConfig, { EndpointsConfig: { app: {} } });
+});
+
 test('credentials are decoded from either base64 alphabet, and broken ones are none', async () => {
   const secret = { username: 'joe', password: 'p?>~ü' };
   const encoded = Buffer.from(JSON.stringify(secret));

@@ -35,7 +35,6 @@ export const int: Decoder = (value, where) =>
 
 export const anything: Decoder = (value) => value;
 
-/** `null` entries are kept as null where Docker has pointers or slices in maps (`PortBindings`). */
 export const arrayOf =
   (item: Decoder, goType = '[]string'): Decoder =>
   (value, where) =>
@@ -43,8 +42,9 @@ export const arrayOf =
       ? value.filter((v) => v !== null).map((v) => item(v, where))
       : mismatch(value, where, goType);
 
+/** `nullAs` stands for a `null` entry: Go's zero value; null itself where Docker has pointers or slices. */
 export const mapOf =
-  (item: Decoder, goType = 'map[string]string'): Decoder =>
+  (item: Decoder, goType = 'map[string]string', nullAs: unknown = null): Decoder =>
   (value, where) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       return mismatch(value, where, goType);
@@ -53,7 +53,7 @@ export const mapOf =
     for (const [key, v] of Object.entries(value)) {
       // defineProperty: a key named __proto__ must stay a key.
       Object.defineProperty(out, key, {
-        value: v === null ? null : item(v, where),
+        value: v === null ? nullAs : item(v, where),
         enumerable: true,
         writable: true,
         configurable: true,
@@ -63,7 +63,7 @@ export const mapOf =
   };
 
 export const strings: Decoder = arrayOf(str);
-export const stringMap: Decoder = mapOf((value, where) => str(value, where));
+export const stringMap: Decoder = mapOf(str, 'map[string]string', '');
 /** A set of names: the values carry nothing. */
 export const nameSet: Decoder = mapOf(anything, 'map[string]struct {}');
 

@@ -108,6 +108,11 @@ test('one connection serves many requests, also pipelined ones', async () => {
   client.socket.destroy();
 });
 
+test('the absolute form of a request works', async () => {
+  await using api = await serve(fakeBackends());
+  assert.equal((await exchange(api.path, request('GET', 'http://docker/v1.41/_ping'))).body, 'OK');
+});
+
 test('a client that half-closes after its request still gets the answer', async () => {
   await using api = await serve(fakeBackends());
   const client = await rawClient(api.path, request('GET', '/version'));
@@ -188,10 +193,11 @@ test('close lets a short request finish and cuts long streams', async () => {
   await stream.until('200 OK');
   const short = await rawClient(api.path, request('GET', '/info'));
   await asked;
-  const closed = api.server.close(200);
-  setTimeout(() => resolve({ ID: 'finished' }), 50);
-  assert.match(await short.until('finished'), /200 OK/);
+  const closed = api.server.close(5000);
   await stream.ended();
+  setTimeout(() => resolve({ ID: 'finished' }), 20);
+  assert.match(await short.until('finished'), /200 OK/);
+  short.socket.destroy();
   await closed;
   assert.equal(backends.events.listeners, 0);
   await api[Symbol.asyncDispose]();

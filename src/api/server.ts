@@ -10,6 +10,7 @@
 import { createServer, type RequestListener, type Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { conflict } from '../errdefs/index.ts';
 import type { Backends } from './backends.ts';
 import { type ApiLog, createDispatcher } from './dispatch.ts';
@@ -44,7 +45,10 @@ export interface ApiServer {
   listenTcp(where: { host: string; port: number; tls?: TlsOptions }): Promise<AddressInfo>;
   /** Serves on a listening descriptor that a supervisor handed over. */
   listenFd(fd: number): Promise<void>;
-  /** Stops listening, lets requests under way finish for `graceMs` (default 3000), then cuts them off. */
+  /**
+   * Stops listening and ends what has no end of its own (attach, logs, events, waits, pulls). Other requests
+   * under way may finish for `graceMs` (default 3000), then they are cut off.
+   */
   close(graceMs?: number): Promise<void>;
 }
 
@@ -59,9 +63,11 @@ const KEEP_ALIVE_PROBE_MS = 60_000;
 
 export function createApiServer(backends: Backends, options: ApiServerOptions): ApiServer {
   const log = options.log ?? SILENT;
+  const streams = new Set<Duplex>();
   const dispatcher = createDispatcher({
     router: createRouter(allRoutes(backends, { builderVersion: options.builderVersion ?? '1' })),
     log,
+    streams,
     serverName: `Docker/${options.version} (linux)`,
     ...(options.isHungUp ? { isHungUp: options.isHungUp } : {}),
   });
@@ -139,6 +145,7 @@ export function createApiServer(backends: Backends, options: ApiServerOptions): 
         (server) => new Promise<void>((resolve) => server.close(() => resolve())),
       );
       for (const server of servers) server.closeIdleConnections();
+      for (const stream of streams) stream.destroy();
       const cut = setTimeout(() => {
         for (const socket of sockets) socket.destroy();
       }, graceMs);
