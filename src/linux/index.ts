@@ -16,6 +16,7 @@ export * from './rtnetlink.ts';
 export * from './rtnetlink-link.ts';
 export * from './rtnetlink-route.ts';
 export { NetlinkError, type NetlinkRequest } from './rtnetlink-socket.ts';
+export * from './seccomp-filter.ts';
 export * from './signal.ts';
 export * from './spawn.ts';
 export * from './sync-fs.ts';

@@ -50,6 +50,19 @@ export function libcFunction<Args extends unknown[], Result = number>(
   return libc.func(prototype) as unknown as (...args: Args) => Result;
 }
 
+/** Opens another shared library; undefined when the machine lacks it. Declares functions as {@link libcFunction}. */
+export function openLibrary(
+  soname: string,
+): (<Args extends unknown[], Result = number>(prototype: string) => (...args: Args) => Result) | undefined {
+  try {
+    const library = koffi.load(soname);
+    return <Args extends unknown[], Result = number>(prototype: string) =>
+      library.func(prototype) as unknown as (...args: Args) => Result;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns `result`, or throws the {@link SyscallError} of the current errno when it is -1. Call it at once. */
 export function check(syscall: string, result: number, path?: string): number {
   if (result === -1) throw new SyscallError(syscall, koffi.errno(), path);

@@ -8,8 +8,14 @@ export {
   DEFAULT_CAPABILITIES,
   normalizeCapabilities,
 } from './capabilities.ts';
+export { diagnoseStartFailure, type FailedProcess, type StartFailureDiagnosis } from './diagnose.ts';
+export { type ExecProcessInput, execProcess } from './exec-process.ts';
+export { type HostFacts, hostFacts } from './host-facts.ts';
 export { MASKED_PATHS, READONLY_PATHS } from './protected-paths.ts';
+export { specResources, supportedResources } from './resources.ts';
 export { RuntimeError } from './runtime-error.ts';
+export { customSeccomp, defaultSeccomp } from './seccomp.ts';
+export { parseSecurityOpts, type SecurityOptions } from './security-opt.ts';
 export { connectShim, readExit, startShim } from './shim-client.ts';
 export type {
   AttachOptions,
@@ -20,5 +26,7 @@ export type {
   ShimOptions,
   ShimState,
 } from './shim-types.ts';
+export { type GeneratedSpec, generateSpec } from './spec.ts';
+export type * from './spec-input.ts';
 export type * from './spec-types.ts';
 export { type ResolvedUser, resolveUser } from './users.ts';

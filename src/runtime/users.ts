@@ -34,7 +34,7 @@ function readLines(root: RootedDir, path: string): string[] {
   try {
     return root
       .readFile(path, MAX_SIZE)
-      .toString('latin1')
+      .toString('utf8')
       .split('\n')
       .map((line) => line.trim())
       .filter((line) => line !== '' && !line.startsWith('#'));
