@@ -66,8 +66,6 @@ export interface LinkAttributes {
   mtu?: number;
   /** Index of the bridge it becomes a port of; 0 takes it out. */
   master?: number;
-  /** At most 256 bytes, for people: shown by `ip link`. */
-  alias?: string;
 }
 
 /** A namespace to put a link into: an open descriptor of it, or a process in it. */
@@ -104,7 +102,6 @@ function writeAttributes(writer: NetlinkWriter, attributes: LinkAttributes): voi
   }
   if (attributes.mtu !== undefined) writer.u32(IFLA_MTU, attributes.mtu);
   if (attributes.master !== undefined) writer.u32(IFLA_MASTER, attributes.master);
-  if (attributes.alias !== undefined) writer.bytes(IFLA_IFALIAS, Buffer.from(attributes.alias));
 }
 
 function writeNetns(writer: NetlinkWriter, target: NetnsTarget): void {
@@ -167,11 +164,17 @@ export function newVeth(name: string, peer: VethPeer, attributes: LinkAttributes
 /** Changes a link. A new `name` needs it to be down on old kernels; `netns` moves it away (and takes it down). */
 export function setLink(
   index: number,
-  changes: LinkAttributes & { name?: string; netns?: NetnsTarget },
+  changes: LinkAttributes & {
+    name?: string;
+    netns?: NetnsTarget;
+    /** At most 256 bytes, for people: shown by `ip link`. */
+    alias?: string;
+  },
 ): NetlinkRequest {
   const writer = new NetlinkWriter().raw(linkHeader(AF_UNSPEC, index, ...upFlags(changes.up)));
   if (changes.name !== undefined) writer.string(IFLA_IFNAME, checkName(changes.name));
   writeAttributes(writer, changes);
+  if (changes.alias !== undefined) writer.bytes(IFLA_IFALIAS, Buffer.from(changes.alias));
   if (changes.netns !== undefined) writeNetns(writer, changes.netns);
   return {
     type: RTM_NEWLINK,

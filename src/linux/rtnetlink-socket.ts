@@ -24,6 +24,8 @@ const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 const HEADER = 16;
+/** More acknowledgements than this might not fit the socket's receive buffer. */
+const BATCH = 64;
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
@@ -98,17 +100,20 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends all `requests` in one send and waits for their acknowledgements. The kernel handles each of them
+   * Sends `requests`, many in one send, and waits for their acknowledgements. The kernel handles each of them
    * even when one fails; the first failure is thrown, as a {@link NetlinkError}.
    */
   run(...requests: NetlinkRequest[]): void {
-    const first = this.#send(requests, NLM_F_ACK);
     let failure: NetlinkError | undefined;
-    for (let acknowledged = 0; acknowledged < requests.length; ) {
-      for (const message of this.#receive(first, requests.length)) {
-        if (message.type !== NLMSG_ERROR) continue;
-        acknowledged++;
-        failure ??= errorOf(message, requests[message.sequence - first]!.operation);
+    for (let at = 0; at < requests.length; at += BATCH) {
+      const batch = requests.slice(at, at + BATCH);
+      const first = this.#send(batch, NLM_F_ACK);
+      for (let acknowledged = 0; acknowledged < batch.length; ) {
+        for (const message of this.#receive(first, batch.length)) {
+          if (message.type !== NLMSG_ERROR) continue;
+          acknowledged++;
+          failure ??= errorOf(message, batch[message.sequence - first]!.operation);
+        }
       }
     }
     if (failure !== undefined) throw failure;
