@@ -27,6 +27,7 @@ import { logSettings } from './log-config.ts';
 import { readLogs } from './logs.ts';
 import { generateName } from './names.ts';
 import { freeze } from './pause.ts';
+import { createWarnings } from './spec-input.ts';
 import { top } from './top.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -136,6 +137,7 @@ export class ContainerService {
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
       );
     }
+    const warnings = createWarnings(deps, record);
     const container = new Container(record);
     const paths = this.#lifecycle.paths(record.id);
     this.#containers.add(container);
@@ -149,7 +151,7 @@ export class ContainerService {
       throw err;
     }
     deps.onEvent('create', record);
-    return { Id: record.id, Warnings: [] };
+    return { Id: record.id, Warnings: warnings };
   }
 
   start(id: string): Promise<void> {

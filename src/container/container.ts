@@ -1,4 +1,4 @@
-import type { ShimHandle } from '../runtime/index.ts';
+import type { ShimHandle, SpecProcess } from '../runtime/index.ts';
 import { Lock } from './lock.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -40,6 +40,8 @@ export class Container {
   shim: ShimHandle | undefined;
   /** Settles when the last run's shim has cleaned up; the next start waits for it. */
   gone: Promise<void> = Promise.resolve();
+  /** The process of the OCI config, of which execs are made; read when first needed. */
+  process: SpecProcess | undefined;
   readonly execs = new Map<string, Exec>();
   /** Set when removal began; no further operation starts. */
   removing = false;

@@ -6,7 +6,8 @@ import type { Container, Exec } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import { DetachableStream, parseDetachKeys } from './detach-keys.ts';
-import { execProcess } from './spec-input.ts';
+import { containerPaths } from './paths.ts';
+import { execSpec } from './spec-input.ts';
 import { explainExecFailure } from './start-failure.ts';
 
 export interface ExecStartRequest {
@@ -84,7 +85,11 @@ export class ExecService {
     try {
       const { pid, stream } = await shim.exec({
         execId: id,
-        process: execProcess(this.#deps, container, config),
+        process: execSpec(
+          container,
+          containerPaths(this.#deps.dataRoot, this.#deps.execRoot, container.id).config,
+          config,
+        ),
         tty: config.tty,
         stdin: config.stdin,
         stdout: config.stdout,

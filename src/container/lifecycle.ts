@@ -129,6 +129,7 @@ export class Lifecycle {
     });
     if (exit.unknown) record.state.error = 'the monitor of the container ended before the container did';
     if (container.shim?.state !== 'idle') container.shim = undefined;
+    container.process = undefined;
     for (const exec of container.execs.values()) {
       if (exec.state !== 'running') continue;
       exec.state = 'exited';

@@ -6,7 +6,7 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { mountTable, type ResolvedMount } from './mount-table.ts';
 import type { ContainerPaths } from './paths.ts';
-import { containerSpec, namespacePaths } from './spec-input.ts';
+import { containerSpec, joinedNamespaces } from './spec-input.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
 /** A prepared run. `undo` takes all of it back, in reverse order; it never throws and works once. */
@@ -53,7 +53,7 @@ function prepare(
   steps: (() => void)[],
 ): readonly string[] {
   const { network, snapshots } = deps;
-  const namespaces = namespacePaths(record, find);
+  const namespaces = joinedNamespaces(record, find);
   const allocation = network.allocate(record.id, allocationRequest(record));
   steps.push(() => network.release(record.id));
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
@@ -67,7 +67,7 @@ function prepare(
   try {
     const { spec, warnings } = containerSpec(deps, record, {
       root,
-      paths,
+      rootfs: paths.rootfs,
       mounts,
       namespaces: { ...namespaces, network: netns },
     });

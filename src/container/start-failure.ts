@@ -30,11 +30,16 @@ export function explainStartFailure(
 export function explainExecFailure(err: unknown, container: Container, request: ExecRequest): StartFailure {
   if (!(err instanceof RuntimeError)) return { error: asWharfError(err), exitCode: 126 };
   const { config, state } = container.record;
-  return explain(err, `/proc/${state.pid}/root`, {
+  const failure = explain(err, `/proc/${state.pid}/root`, {
     argv: request.argv,
     env: [...request.env, ...(config.Env ?? [])],
     cwd: request.workingDir || config.WorkingDir || '/',
   });
+  const message = failure.error.message.replace(
+    /^.*OCI runtime create failed: /,
+    'OCI runtime exec failed: exec failed: ',
+  );
+  return { ...failure, error: new WharfError(failure.error.kind, message, { cause: err }) };
 }
 
 function explain(

@@ -1,0 +1,109 @@
+/** A container in the terms of the runtime room: what its OCI config is made of. */
+import { readFileSync } from 'node:fs';
+import { conflict, isKind, notFound } from '../errdefs/index.ts';
+import { RootedDir } from '../linux/index.ts';
+import {
+  execProcess,
+  type GeneratedSpec,
+  generateSpec,
+  type JoinedNamespaces,
+  resolveUser,
+  type SpecProcess,
+} from '../runtime/index.ts';
+import { cgroupPath } from './cgroup.ts';
+import type { Container, ExecRequest } from './container.ts';
+import type { ContainerDeps } from './deps.ts';
+import type { OciMount } from './mount-table.ts';
+import type { ContainerRecord } from './types.ts';
+
+/**
+ * The namespaces of other containers that this one joins.
+ * @throws NotFound, Conflict when such a container does not run
+ */
+export function joinedNamespaces(
+  record: ContainerRecord,
+  find: (id: string) => Container | undefined,
+): JoinedNamespaces {
+  const { NetworkMode, PidMode, IpcMode } = record.hostConfig;
+  const path = (mode: string | undefined, name: string): string | undefined => {
+    if (!mode?.startsWith('container:')) return undefined;
+    const other = find(mode.slice('container:'.length));
+    if (!other) throw notFound(`No such container: ${mode.slice('container:'.length)}`);
+    if (!other.running) {
+      throw conflict(
+        `cannot join ${name} namespace of a non running container: container ${other.id} is ${other.record.state.status}`,
+      );
+    }
+    if (name === 'ipc' && other.record.hostConfig.IpcMode !== 'shareable') {
+      throw conflict(`non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
+    }
+    return `/proc/${other.record.state.pid}/ns/${name}`;
+  };
+  return { network: path(NetworkMode, 'net'), pid: path(PidMode, 'pid'), ipc: path(IpcMode, 'ipc') };
+}
+
+/** The OCI config of a run. @throws InvalidParameter for options that make no sense, an unknown user */
+export function containerSpec(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+  run: { root: RootedDir; rootfs: string; mounts: OciMount[]; namespaces: JoinedNamespaces },
+): GeneratedSpec {
+  const { config, hostConfig } = record;
+  return generateSpec({
+    config,
+    hostConfig,
+    args: [record.path, ...record.args],
+    rootfs: run.rootfs,
+    user: resolveUser(run.root, config.User ?? '', hostConfig.GroupAdd ?? []),
+    mounts: run.mounts,
+    namespaces: run.namespaces,
+    cgroupsPath: cgroupPath(deps, record),
+    initPath: deps.initPath,
+  });
+}
+
+/** What this machine cannot give of what is asked for, told at creation. @throws InvalidParameter for bad options */
+export function createWarnings(deps: ContainerDeps, record: ContainerRecord): string[] {
+  const { config, hostConfig } = record;
+  try {
+    return generateSpec({
+      config,
+      hostConfig,
+      args: [record.path, ...record.args],
+      rootfs: '/',
+      user: { uid: 0, gid: 0, additionalGids: [], home: '/' },
+      mounts: [],
+      cgroupsPath: cgroupPath(deps, record),
+      initPath: deps.initPath,
+    }).warnings;
+  } catch (err) {
+    // A device may appear before the start; Docker looks for it then, too.
+    if (isKind(err, 'System', 'NotFound')) return [];
+    throw err;
+  }
+}
+
+/** The OCI process of an exec in a running container. @throws InvalidParameter for an unknown user */
+export function execSpec(container: Container, configPath: string, request: ExecRequest): SpecProcess {
+  container.process ??= (JSON.parse(readFileSync(configPath, 'utf8')) as { process: SpecProcess }).process;
+  return execProcess(container.process, {
+    args: request.argv,
+    env: request.env,
+    containerEnv: container.record.config.Env ?? [],
+    tty: request.tty,
+    privileged: request.privileged,
+    ...(request.workingDir ? { cwd: request.workingDir } : {}),
+    ...(request.user ? { user: userOf(container.record, request.user) } : {}),
+    ...(request.consoleSize ? { consoleSize: request.consoleSize } : {}),
+  });
+}
+
+/** Looked up in the container's own view of its files, mounts included. */
+function userOf(record: ContainerRecord, user: string): ReturnType<typeof resolveUser> {
+  const root = RootedDir.open(`/proc/${record.state.pid}/root`);
+  try {
+    return resolveUser(root, user, record.hostConfig.GroupAdd ?? []);
+  } finally {
+    root.close();
+  }
+}
