@@ -79,6 +79,11 @@ export class WorkerPool {
     }
   }
 
+  /** Has a worker ready; it ends by itself when no job comes. */
+  warmUp(): void {
+    if (this.#slots.size === 0 && !this.#closed) this.#rest(this.#start());
+  }
+
   #slot(): Slot {
     let best: Slot | undefined;
     for (const slot of this.#slots) if (!best || slot.jobs.size < best.jobs.size) best = slot;

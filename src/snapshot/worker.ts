@@ -32,6 +32,7 @@ function unpack(
   state: Running,
 ): Promise<JobResults['unpack']> {
   let reported = 0;
+  let seen = 0;
   if (job.source === 'stream') state.source = new MessageSource(() => send({ type: 'pull', id }));
   return unpackLayer({
     source: job.source === 'stream' ? state.source!.read() : readLayerFile(job.source),
@@ -40,10 +41,13 @@ function unpack(
     diffId: job.diffId,
     isCancelled: () => state.cancelled,
     onProgress: (bytes) => {
+      seen = bytes;
       if (bytes - reported < PROGRESS_STEP) return;
       reported = bytes;
       send({ type: 'progress', id, bytes });
     },
+  }).finally(() => {
+    if (seen > reported) send({ type: 'progress', id, bytes: seen });
   });
 }
 
