@@ -93,8 +93,10 @@ function run(program, args, options = {}) {
   const result = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 1 << 26, ...options });
   if (result.error) throw new Refusal(`cannot run ${program}: ${result.error.message}`);
   if (result.status !== 0) {
-    const tail = `${result.stdout}\n${result.stderr}`.trim().split('\n').slice(-20).join('\n    ');
-    throw new Refusal(`${program} ${args.join(' ')} failed:\n    ${tail}`);
+    const lines = `${result.stdout}\n${result.stderr}`.trim().split('\n');
+    // The cause stands at the beginning with npm, at the end with apt.
+    const shown = lines.length > 40 ? [...lines.slice(0, 15), '…', ...lines.slice(-15)] : lines;
+    throw new Refusal(`${program} ${args.join(' ')} failed:\n    ${shown.join('\n    ')}`);
   }
   return result.stdout;
 }
@@ -202,13 +204,16 @@ function installModules() {
   const outdated = outdatedModules();
   const node = join(ROOT, 'node_modules/.bin/node');
   if (outdated.length === 0 && isExecutable(node)) return say('npm tree: matches package-lock.json');
-  say(`npm ci (${outdated.length === 1 ? outdated[0] : `${outdated.length} packages`} missing or changed)`);
-  // npm must not run on the Node that it is about to replace.
-  run('npm', ['ci', '--no-audit', '--no-fund'], {
+  say(
+    `npm install (${outdated.length === 1 ? outdated[0] : `${outdated.length} packages`} missing or changed)`,
+  );
+  // Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms, and a mirror may not have them
+  // all. Versions and integrity are the lock file's either way. npm must not run on the Node that it is about to replace.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund'], {
     cwd: ROOT,
     env: { ...process.env, PATH: programDirectories.join(delimiter) },
   });
-  if (!isExecutable(node)) throw new Refusal(`npm ci left no ${node}`);
+  if (!isExecutable(node)) throw new Refusal(`npm install left no ${node}`);
   say(`own Node: ${run(node, ['--version']).trim()}`);
 }
 
