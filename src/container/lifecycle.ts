@@ -97,14 +97,6 @@ export class Lifecycle {
   /** Follows a shim whose container runs. Also what an exit in between did is told here, not missed. */
   #watch(container: Container, shim: ShimHandle): void {
     container.shim = shim;
-    container.gone = new Promise((resolve) => {
-      shim.onGone(() => {
-        if (container.shim === shim) container.shim = undefined;
-        shim.close();
-        rmSync(this.paths(container.id).bundle, { recursive: true, force: true });
-        resolve();
-      });
-    });
     shim.onExecExit((execId, exitCode) => {
       const exec = container.execs.get(execId);
       if (!exec) return;
@@ -114,6 +106,15 @@ export class Lifecycle {
       this.#deps.onEvent('exec_die', container.record, { execID: execId, exitCode: String(exitCode) });
     });
     shim.onExit((exit) => this.#exited(container, exit));
+    // After onExit: what happened already is told at once, and the bundle holds the mount that the exit takes down.
+    container.gone = new Promise((resolve) => {
+      shim.onGone(() => {
+        if (container.shim === shim) container.shim = undefined;
+        shim.close();
+        this.#removeBundle(container.id);
+        resolve();
+      });
+    });
   }
 
   /** Everything here is synchronous: whoever is told of the exit finds nothing of the run left. */
@@ -215,7 +216,15 @@ export class Lifecycle {
     const shim = container.shim;
     container.shim = undefined;
     shim?.close();
-    rmSync(this.paths(container.id).bundle, { recursive: true, force: true });
+    this.#removeBundle(container.id);
+  }
+
+  #removeBundle(id: string): void {
+    try {
+      rmSync(this.paths(id).bundle, { recursive: true, force: true });
+    } catch (err) {
+      this.#deps.log.error(`container ${id}: bundle not removed: ${messageOf(err)}`);
+    }
   }
 
   /** Sends a signal. @throws Conflict when it does not run; InvalidParameter for a bad signal */
