@@ -165,6 +165,11 @@ export class ContentStore {
     return this.#leases.take();
   }
 
+  /** Does any lease hold the blob? */
+  isLeased(digest: Digest): boolean {
+    return this.#leases.holds(digest);
+  }
+
   /**
    * Deletes every blob that `live` does not know and no lease holds. Returns what went and the bytes freed.
    * `minAge` (milliseconds) spares what came lately.

@@ -83,6 +83,11 @@ export class ContentWriter {
     return this.#pendingBytes > HIGH_WATER ? this.#flushing : undefined;
   }
 
+  /** Resolves when everything accepted is in the file (not yet on the disk). */
+  flush(): Promise<void> {
+    return this.#drain();
+  }
+
   /** Throws away what there is and begins again (a server that cannot resume). */
   async restart(): Promise<void> {
     await this.#drain();

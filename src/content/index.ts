@@ -9,4 +9,4 @@
  */
 export { type BlobInfo, ContentStore, type ContentStoreOptions } from './content-store.ts';
 export type { ContentWriter, Expected } from './content-writer.ts';
-export type { Lease } from './leases.ts';
+export { type Lease, Leases } from './leases.ts';

@@ -1,6 +1,6 @@
 /** Uploads a blob (distribution spec "Pushing Blobs"), or has it mounted from another repository. */
 import { pipeline, type Readable, Transform } from 'node:stream';
-import { system } from '../errdefs/index.ts';
+import { isKind, system } from '../errdefs/index.ts';
 import type { Descriptor } from '../oci/index.ts';
 import { retry } from './backoff.ts';
 import { isTransient } from './errors.ts';
@@ -28,7 +28,7 @@ export async function pushBlob(options: PushBlobOptions): Promise<PushedBlob> {
   const { repository, descriptor, signal } = options;
   if ((await repository.stat(descriptor.digest, signal)) !== undefined) return { how: 'exists' };
   for (const from of options.mountFrom ?? []) {
-    if (await mount(options, from)) return { how: 'mounted', from };
+    if (await tryMount(options, from)) return { how: 'mounted', from };
   }
   await retry(
     {
@@ -41,6 +41,16 @@ export async function pushBlob(options: PushBlobOptions): Promise<PushedBlob> {
     () => upload(options),
   );
   return { how: 'uploaded' };
+}
+
+/** Mounting only saves time: whatever fails (no right to read there), the bytes are sent instead. */
+async function tryMount(options: PushBlobOptions, from: string): Promise<boolean> {
+  try {
+    return await mount(options, from);
+  } catch (err) {
+    if (isKind(err, 'Cancelled')) throw err;
+    return false;
+  }
 }
 
 async function mount(options: PushBlobOptions, from: string): Promise<boolean> {

@@ -9,9 +9,33 @@ import type {
   ImageSearchResponseItem,
   ImageSummary,
 } from '@docker/node-sdk';
-import type { RegistryAuth } from '../distribution/index.ts';
-import { notImplemented } from '../errdefs/index.ts';
-import type { Digest } from '../oci/index.ts';
+import { Registry, type RegistryAuth } from '../distribution/index.ts';
+import { invalidParameter } from '../errdefs/index.ts';
+import {
+  type Digest,
+  encodeImageConfig,
+  familiarString,
+  hostPlatform,
+  type Platform,
+  parseImageConfig,
+  parseReference,
+  withTag,
+} from '../oci/index.ts';
+import { Collector } from './collect.ts';
+import { ImageRecords } from './image-records.ts';
+import { ImageViews } from './image-view.ts';
+import { importImage } from './import.ts';
+import { history, inspect } from './inspect.ts';
+import { LayerFetcher } from './layer-fetch.ts';
+import { list } from './list.ts';
+import { load } from './load.ts';
+import { pull } from './pull.ts';
+import { push } from './push.ts';
+import { distributionInspect, search } from './remote.ts';
+import { prune, remove } from './remove.ts';
+import { completePlatform, noSuchImage, resolveId } from './resolve.ts';
+import { chainSize, type Room, tell } from './room.ts';
+import { save } from './save.ts';
 import type {
   CreateImageOptions,
   Filters,
@@ -25,109 +49,198 @@ import type {
   PushOptions,
 } from './types.ts';
 
-const todo = (): never => {
-  throw notImplemented('image: not yet');
-};
-
 export class ImageService {
-  constructor(_options: ImageServiceOptions) {}
+  readonly #room: Room;
+  readonly #fetcher: LayerFetcher;
+
+  constructor(options: ImageServiceOptions) {
+    const { content, snapshots } = options;
+    const records = new ImageRecords(options.store);
+    const log = options.log ?? ((): void => {});
+    const layersInUse = options.layersInUse ?? ((): Iterable<Digest> => []);
+    this.#room = {
+      records,
+      content,
+      snapshots,
+      views: new ImageViews(records, content),
+      collector: new Collector({ records, content, snapshots, layersInUse, log }),
+      registry: new Registry(options.registry),
+      platform: options.platform ?? hostPlatform(),
+      maxDownloads: options.maxConcurrentDownloads ?? 3,
+      maxUploads: options.maxConcurrentUploads ?? 5,
+      usedBy: options.usedBy ?? (() => []),
+      onEvent: options.onEvent ?? (() => {}),
+      log,
+    };
+    this.#fetcher = new LayerFetcher(this.#room);
+  }
 
   /** By name, name:tag, name@digest, ID or unique ID prefix. Throws NotFound `No such image: x:latest`. */
-  resolve(_ref: string): Image {
-    return todo();
+  resolve(ref: string): Image {
+    const image = this.get(resolveId(this.#room.records, ref));
+    if (image === undefined) throw noSuchImage(ref);
+    return image;
   }
 
   /** By ID; undefined when it is not here. */
-  get(_id: Digest): Image | undefined {
-    return todo();
+  get(id: Digest): Image | undefined {
+    return this.#room.views.get(id);
   }
 
-  pull(_options: PullOptions): Promise<Image> {
-    return todo();
+  /** Resolves to the image (of several tags the last). An abort keeps what came for the next attempt. */
+  pull(options: PullOptions): Promise<Image> {
+    return pull(this.#room, this.#fetcher, options);
   }
 
-  push(_options: PushOptions): Promise<void> {
-    return todo();
+  push(options: PushOptions): Promise<void> {
+    return push(this.#room, options);
   }
 
-  load(_options: LoadOptions): Promise<Image[]> {
-    return todo();
+  async load(options: LoadOptions): Promise<Image[]> {
+    return this.#orSweep(load(this.#room, options));
   }
 
   /** What can fail with a status fails before the stream is returned. */
   save(
-    _names: readonly string[],
-    _options?: { platforms?: readonly PlatformRequest[]; signal?: AbortSignal },
+    names: readonly string[],
+    options: { platforms?: readonly PlatformRequest[]; signal?: AbortSignal } = {},
   ): Readable {
-    return todo();
+    const platforms = (options.platforms ?? [])
+      .map((p) => completePlatform(p, this.#room.platform))
+      .filter((p): p is Platform => p !== undefined);
+    return save(this.#room, names, { platforms, ...(options.signal && { signal: options.signal }) });
   }
 
-  import(_options: ImportOptions): Promise<Image> {
-    return todo();
+  async import(options: ImportOptions): Promise<Image> {
+    return this.#orSweep(importImage(this.#room, options));
   }
 
-  list(_options: ListOptions): ImageSummary[] {
-    return todo();
+  /** What a failed load has unpacked so far is of no use to anybody. */
+  async #orSweep<T>(operation: Promise<T>): Promise<T> {
+    try {
+      return await operation;
+    } catch (err) {
+      await this.#room.collector.sweep();
+      throw err;
+    }
   }
 
-  inspect(_ref: string, _options?: { manifests?: boolean; platform?: PlatformRequest }): ImageInspect {
-    return todo();
+  list(options: ListOptions = {}): ImageSummary[] {
+    return list(this.#room, options);
   }
 
-  history(_ref: string, _options?: { platform?: PlatformRequest }): HistoryResponseItem[] {
-    return todo();
+  inspect(ref: string, options: { manifests?: boolean; platform?: PlatformRequest } = {}): ImageInspect {
+    return inspect(this.#room, ref, options);
   }
 
-  /** Throws as `resolve`, and InvalidParameter for a bad target. */
-  tag(_source: string, _repo: string, _tag?: string): void {
-    todo();
+  history(ref: string, options: { platform?: PlatformRequest } = {}): HistoryResponseItem[] {
+    return history(this.#room, ref, options);
+  }
+
+  /** Gives an image another name. Throws as `resolve`, and InvalidParameter for a bad name. */
+  tag(source: string, repo: string, tag?: string): void {
+    const { records } = this.#room;
+    const id = resolveId(records, source);
+    const ref = tagTarget(repo, tag);
+    const own = records.image(id)?.manifest ?? undefined;
+    records.setTag(ref.name, ref.tag, id, own);
+    tell(this.#room, 'tag', id, familiarString(ref), this.#room.views.config(id));
   }
 
   remove(
-    _ref: string,
-    _options?: { force?: boolean; noPrune?: boolean },
+    ref: string,
+    options: { force?: boolean; noPrune?: boolean } = {},
   ): Promise<ImageDeleteResponseItem[]> {
-    return todo();
+    return remove(this.#room, ref, options);
   }
 
-  prune(_filters?: Filters): Promise<ImagePruneResponse> {
-    return todo();
+  prune(filters: Filters = {}): Promise<ImagePruneResponse> {
+    return prune(this.#room, filters);
   }
 
-  /** Checks credentials with their registry. */
-  authCheck(_auth: RegistryAuth, _signal?: AbortSignal): Promise<{ Status: string; IdentityToken?: string }> {
-    return todo();
+  /** Checks credentials with their registry; throws Unauthorized when they are refused. */
+  async authCheck(
+    auth: RegistryAuth,
+    signal?: AbortSignal,
+  ): Promise<{ Status: string; IdentityToken: string }> {
+    const IdentityToken = await this.#room.registry.login(auth, signal);
+    return { Status: 'Login Succeeded', IdentityToken };
   }
 
-  search(_o: {
+  /** Looks through the catalog of the registry that the term names. Throws NotImplemented for the hub. */
+  search(options: {
     term: string;
     limit?: number;
     filters?: Filters;
     auth?: RegistryAuth;
     signal?: AbortSignal;
   }): Promise<ImageSearchResponseItem[]> {
-    return todo();
+    return search(this.#room, options);
   }
 
+  /** What a registry says of an image, without pulling it. */
   distributionInspect(
-    _name: string,
-    _o?: { auth?: RegistryAuth; signal?: AbortSignal },
+    name: string,
+    options: { auth?: RegistryAuth; signal?: AbortSignal } = {},
   ): Promise<DistributionInspect> {
-    return todo();
+    return distributionInspect(this.#room, name, options);
   }
 
   /** Stores an image from a config and layers that are unpacked already (commit, build). */
-  create(_options: CreateImageOptions): Image {
-    return todo();
+  create(options: CreateImageOptions): Image {
+    const { records, content } = this.#room;
+    const bytes = options.config instanceof Uint8Array ? options.config : encodeImageConfig(options.config);
+    const config = parseImageConfig(bytes);
+    const diffIds = config.rootfs.diff_ids;
+    if (diffIds.length !== options.layers.length || options.layers.some((l, i) => l.diffId !== diffIds[i])) {
+      throw invalidParameter('the layers are not those of the config');
+    }
+    const names = (options.tags ?? []).map((tag) => tagTarget(tag));
+    using hold = this.#room.collector.hold();
+    hold.layers.add(...diffIds);
+    const id = content.put(bytes);
+    hold.blobs.add(id);
+    records.transaction(() => {
+      const size = chainSize(this.#room, diffIds);
+      records.addImage({ id, diffIds, size, ...(options.parent && { parent: options.parent }) });
+      for (const { diffId, blob } of options.layers)
+        if (blob !== undefined) records.addLayerBlob(diffId, blob);
+      for (const ref of names) records.setTag(ref.name, ref.tag, id);
+    });
+    tell(this.#room, 'create', id, id, config);
+    return this.#room.views.get(id)!;
+  }
+
+  /** Keeps blobs and layers from being collected while something is made of them that is no image yet. */
+  hold(): ReturnType<Collector['hold']> {
+    return this.#room.collector.hold();
   }
 
   /** Bytes of all layers, each counted once (`LayersSize` of `/system/df`). */
   layersSize(): number {
-    return todo();
+    return chainSize(this.#room, this.#room.records.allDiffIds());
   }
 
-  /** Deletes blobs and layers that nothing refers to; call it once at start and after removing containers of removed images. */
-  collectGarbage(): Promise<void> {
-    return todo();
+  /**
+   * Deletes blobs and layers that nothing refers to; call it at start (`atStart` spares blobs younger than a day:
+   * a broken pull may be tried again) and after removing containers whose images are gone.
+   */
+  collectGarbage(options: { atStart?: boolean } = {}): Promise<void> {
+    return this.#room.collector.sweep(options);
   }
+
+  /** Ends connections to registries. */
+  close(): Promise<void> {
+    return this.#room.registry.close();
+  }
+}
+
+function tagTarget(repo: string, tag?: string): ReturnType<typeof parseReference> & { tag: string } {
+  const ref = parseReference(repo);
+  if (ref.digest !== undefined) throw invalidParameter('refusing to create a tag with a digest reference');
+  if (ref.path === 'library/sha256') {
+    throw invalidParameter('refusing to create an ambiguous tag using digest algorithm as name');
+  }
+  const full = tag ? withTag(ref, tag) : ref;
+  return { ...full, tag: full.tag ?? 'latest' };
 }

@@ -7,5 +7,9 @@
  * layers lie in the snapshot room. An image lives as long as a tag, a digest or somebody's wish keeps it; what
  * no image refers to any more is collected when an image is removed, unless a running transfer holds a lease on it.
  */
+
+export { chainIds } from './chain-id.ts';
+export { applyChanges } from './changes.ts';
 export { ImageService } from './image-service.ts';
+export { parseTimestamp } from './time-filter.ts';
 export type * from './types.ts';
