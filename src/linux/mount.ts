@@ -12,6 +12,7 @@ const SYS_MOVE_MOUNT = 429;
 const SYS_FSOPEN = 430;
 const SYS_FSCONFIG = 431;
 const SYS_FSMOUNT = 432;
+const SYS_FSPICK = 433;
 const SYS_MOUNT_SETATTR = 442;
 
 const FSOPEN_CLOEXEC = 1;
@@ -19,6 +20,8 @@ const FSMOUNT_CLOEXEC = 1;
 const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
+const FSCONFIG_CMD_RECONFIGURE = 7;
+const FSPICK_CLOEXEC = 1;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const AT_FDCWD = -100;
 const AT_RECURSIVE = 0x8000;
@@ -48,6 +51,9 @@ const c = {
   fsopen: libcFunction<[number, string, number]>('long syscall(long nr, const char *type, int flags)'),
   fsconfig: libcFunction<[number, number, number, string | null, string | null, number]>(
     'long syscall(long nr, int fd, int cmd, const char *key, const char *value, int aux)',
+  ),
+  fspick: libcFunction<[number, number, string, number]>(
+    'long syscall(long nr, int dirfd, const char *path, unsigned int flags)',
   ),
   fsmount: libcFunction<[number, number, number, number]>(
     'long syscall(long nr, int fd, int flags, int attr)',
@@ -259,6 +265,23 @@ function mountByFsconfig(
     } finally {
       closeFd(mountFd);
     }
+  } finally {
+    closeFd(fsfd);
+  }
+}
+
+/**
+ * Changes the options of the file system mounted at `target`, in all its mounts (man 2 fspick). Give all options it
+ * shall have: many file systems forget those not named.
+ */
+export function reconfigureFilesystem(target: string, options: MountOptions): void {
+  const fsfd = check('fspick', c.fspick(SYS_FSPICK, AT_FDCWD, target, FSPICK_CLOEXEC), target);
+  try {
+    for (const [key, value] of Object.entries(options)) {
+      const command = value === true ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING;
+      fsconfig(fsfd, command, key, value === true ? null : value, `${target} ${key}`);
+    }
+    fsconfig(fsfd, FSCONFIG_CMD_RECONFIGURE, null, null, target);
   } finally {
     closeFd(fsfd);
   }
