@@ -2,11 +2,9 @@
  * The layer between an image and its containers: mount points and files that every container needs, as Docker's init
  * layer has them. Ours depends only on the image, so it is made once for each chain and shared by its containers.
  */
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { closeFd, mountOverlay, O, RootedDir } from '../linux/index.ts';
-import type { Digest } from '../oci/index.ts';
 import type { InitFile } from './types.ts';
 
 /** What Docker's init layer holds (moby, daemon/initlayer): mount points, and files that are mounted over. */
@@ -23,20 +21,6 @@ export const dockerInitFiles: readonly InitFile[] = [
   { path: '/etc/mtab', type: 'symlink', target: '/proc/mounts' },
 ];
 
-/** What an init layer was made for. */
-export interface InitMeta {
-  diffIds: Digest[];
-}
-
-export const INIT_META = 'init.json';
-
-/** The name of the init layer of a chain with these files. */
-export function initId(diffIds: readonly Digest[], files: readonly InitFile[]): string {
-  return createHash('sha256')
-    .update(JSON.stringify([diffIds, files]))
-    .digest('hex');
-}
-
 /**
  * Makes an init layer in the new directory `temp`: mounts the chain's `lower` directories writable and adds what is
  * missing; then `temp/fs` is the layer. `unmount` takes the mount away again.
@@ -44,7 +28,6 @@ export function initId(diffIds: readonly Digest[], files: readonly InitFile[]): 
 export function makeInitLayer(
   temp: string,
   lower: readonly string[],
-  diffIds: readonly Digest[],
   files: readonly InitFile[],
   unmount: (target: string) => void,
 ): void {
@@ -66,8 +49,6 @@ export function makeInitLayer(
   } finally {
     unmount(target);
   }
-  const meta: InitMeta = { diffIds: [...diffIds] };
-  fs.writeFileSync(path.join(temp, INIT_META), JSON.stringify(meta));
 }
 
 /** As Docker mounts its containers: no index, no redirects, no metacopy, so that layers stay readable by others. */

@@ -3,32 +3,28 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { conflict, invalidParameter, notFound } from '../errdefs/index.ts';
 import { mountOverlay } from '../linux/index.ts';
-import { type Digest, isDigest } from '../oci/index.ts';
-import {
-  copyRootAttributes,
-  dockerInitFiles,
-  INIT_META,
-  initId,
-  makeInitLayer,
-  overlayOptions,
-} from './init-layer.ts';
+import type { Digest } from '../oci/index.ts';
+import { baseId, readChain, writeChain } from './base.ts';
+import { copyRootAttributes, dockerInitFiles, makeInitLayer, overlayOptions } from './init-layer.ts';
 import type { LayerStore } from './layer-store.ts';
 import type { Trash } from './trash.ts';
 import type { InitFile, PrepareOptions } from './types.ts';
 import type { Unmounter } from './unmounter.ts';
 
-/** What a snapshot lies on. */
+/** What snapshots lie on: a chain, perhaps with an init layer on top. Shared by all containers of an image. */
 interface Base {
-  diffIds: Digest[];
-  /** Its init layer. */
-  init?: string;
+  id: string;
+  diffIds: readonly Digest[];
+  /** It has an init layer. */
+  init: boolean;
 }
 
-const BASE = 'base.json';
+/** In a snapshot's directory: a symlink whose target is the name of its base. The cheapest file there is to write. */
+const BASE = 'base';
 const KEY = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 export interface SnapshotsOptions {
-  /** The directory of all; `containers`, `init`, `empty` and `tmp` below it are ours. */
+  /** The directory of all; `containers`, `bases`, `empty` and `tmp` below it are ours. */
   root: string;
   layers: LayerStore;
   trash: Trash;
@@ -37,7 +33,7 @@ export interface SnapshotsOptions {
 
 export class Snapshots {
   readonly #dir: string;
-  readonly #initDir: string;
+  readonly #baseDir: string;
   readonly #temp: string;
   readonly #layers: LayerStore;
   readonly #trash: Trash;
@@ -45,49 +41,48 @@ export class Snapshots {
   /** Two empty directories: overlayfs wants a lower one, and two when there is no upper one. */
   readonly #empty: [string, string];
   readonly #bases = new Map<string, Base>();
-  readonly #inits = new Map<string, readonly Digest[]>();
+  /** By key. */
+  readonly #snapshots = new Map<string, Base>();
   #next = 0;
 
   constructor({ root, layers, trash, unmounter }: SnapshotsOptions) {
     this.#dir = path.join(root, 'containers');
-    this.#initDir = path.join(root, 'init');
+    this.#baseDir = path.join(root, 'bases');
     this.#temp = path.join(root, 'tmp');
     this.#layers = layers;
     this.#trash = trash;
     this.#unmounter = unmounter;
     this.#empty = [path.join(root, 'empty', 'a'), path.join(root, 'empty', 'b')];
-    for (const dir of [this.#dir, this.#initDir, this.#temp, ...this.#empty]) {
+    for (const dir of [this.#dir, this.#baseDir, this.#temp, ...this.#empty]) {
       fs.mkdirSync(dir, { recursive: true, mode: dir.includes(`${path.sep}empty`) ? 0o755 : 0o700 });
     }
     this.#load();
   }
 
   #load(): void {
-    for (const key of fs.readdirSync(this.#dir)) {
-      const base = readJson(path.join(this.#dir, key, BASE));
-      const diffIds = digests(base?.diffIds);
-      if (!diffIds) continue;
-      this.#bases.set(key, typeof base?.init === 'string' ? { diffIds, init: base.init } : { diffIds });
+    for (const id of fs.readdirSync(this.#baseDir)) {
+      const dir = path.join(this.#baseDir, id);
+      const diffIds = readChain(dir);
+      if (diffIds) this.#bases.set(id, { id, diffIds, init: fs.existsSync(`${dir}/fs`) });
     }
-    for (const id of fs.readdirSync(this.#initDir)) {
-      const diffIds = digests(readJson(path.join(this.#initDir, id, INIT_META))?.diffIds);
-      if (diffIds) this.#inits.set(id, diffIds);
+    for (const key of fs.readdirSync(this.#dir)) {
+      const base = this.#bases.get(readLink(path.join(this.#dir, key, BASE)));
+      if (base) this.#snapshots.set(key, base);
     }
   }
 
   /** The snapshots that lie on a layer. */
   usersOf(diffId: Digest): string[] {
-    return [...this.#bases].filter(([, base]) => base.diffIds.includes(diffId)).map(([key]) => key);
+    return [...this.#snapshots].filter(([, base]) => base.diffIds.includes(diffId)).map(([key]) => key);
   }
 
   prepare(key: string, diffIds: readonly Digest[], options: PrepareOptions): void {
     if (!KEY.test(key)) throw invalidParameter(`invalid snapshot key ${JSON.stringify(key)}`);
-    if (this.#bases.has(key)) throw conflict(`snapshot ${key} exists already`);
-    const base: Base = { diffIds: [...diffIds] };
+    if (this.#snapshots.has(key)) throw conflict(`snapshot ${key} exists already`);
     const files = options.initFiles === true ? dockerInitFiles : options.initFiles || [];
-    if (files.length > 0) base.init = this.#init(diffIds, files);
+    const base = this.#findBase(diffIds, files);
     const lower = this.#lower(base);
-    const dir = path.join(this.#dir, key);
+    const dir = `${this.#dir}/${key}`;
     try {
       fs.mkdirSync(dir, { mode: 0o700 });
     } catch (err) {
@@ -98,36 +93,42 @@ export class Snapshots {
     fs.mkdirSync(`${dir}/upper`, { mode: 0o755 });
     fs.mkdirSync(`${dir}/work`, { mode: 0o700 });
     copyRootAttributes(lower[0]!, `${dir}/upper`);
-    fs.writeFileSync(`${dir}/${BASE}`, JSON.stringify(base), { mode: 0o600 });
-    this.#bases.set(key, base);
+    fs.symlinkSync(base.id, `${dir}/${BASE}`); // last: with it, the snapshot is whole
+    this.#snapshots.set(key, base);
   }
 
   has(key: string): boolean {
-    return this.#bases.has(key);
+    return this.#snapshots.has(key);
   }
 
   #base(key: string): Base {
-    const base = this.#bases.get(key);
+    const base = this.#snapshots.get(key);
     if (!base) throw notFound(`no such snapshot: ${key}`);
     return base;
   }
 
-  #init(diffIds: readonly Digest[], files: readonly InitFile[]): string {
-    const id = initId(diffIds, files);
-    if (this.#inits.has(id)) return id;
-    const temp = path.join(this.#temp, `init-${process.pid}-${Date.now()}-${this.#next++}`);
+  #findBase(diffIds: readonly Digest[], files: readonly InitFile[]): Base {
+    const id = baseId(diffIds, files);
+    return this.#bases.get(id) ?? this.#makeBase(id, diffIds, files);
+  }
+
+  #makeBase(id: string, diffIds: readonly Digest[], files: readonly InitFile[]): Base {
+    const lower = this.#chain(diffIds);
+    const temp = path.join(this.#temp, `base-${process.pid}-${Date.now()}-${this.#next++}`);
     fs.mkdirSync(temp, { mode: 0o700 });
     try {
-      makeInitLayer(temp, this.#chain(diffIds), diffIds, files, (target) => this.#unmounter.unmount(target));
-      const dir = path.join(this.#initDir, id);
+      if (files.length > 0) makeInitLayer(temp, lower, files, (target) => this.#unmounter.unmount(target));
+      writeChain(temp, diffIds);
+      const dir = path.join(this.#baseDir, id);
       this.#trash.discard(dir); // one that could not be read
       fs.renameSync(temp, dir);
     } catch (err) {
       this.#trash.discard(temp);
       throw err;
     }
-    this.#inits.set(id, [...diffIds]);
-    return id;
+    const base: Base = { id, diffIds: [...diffIds], init: files.length > 0 };
+    this.#bases.set(id, base);
+    return base;
   }
 
   /** The directories of a chain, the top one first. A layer that comes twice only counts where it is uppermost. */
@@ -142,7 +143,7 @@ export class Snapshots {
 
   #lower(base: Base): string[] {
     const chain = this.#chain(base.diffIds);
-    return base.init === undefined ? chain : [path.join(this.#initDir, base.init, 'fs'), ...chain];
+    return base.init ? [`${this.#baseDir}/${base.id}/fs`, ...chain] : chain;
   }
 
   /** The directories a snapshot consists of; `lower` has the top one first. */
@@ -165,45 +166,39 @@ export class Snapshots {
   /** Nothing happens when there is none. It must not be mounted. */
   remove(key: string): void {
     if (!KEY.test(key)) return;
-    this.#bases.delete(key);
+    this.#snapshots.delete(key);
     this.#trash.discard(path.join(this.#dir, key));
   }
 
-  /** Removes the init layers of chains with `diffId`. */
-  removeInits(diffId: Digest): void {
-    for (const [id, diffIds] of this.#inits) if (diffIds.includes(diffId)) this.#removeInit(id);
+  /** Removes the bases with `diffId`. */
+  removeBases(diffId: Digest): void {
+    for (const [id, { diffIds }] of this.#bases) if (diffIds.includes(diffId)) this.#removeBase(id);
   }
 
-  #removeInit(id: string): void {
-    this.#inits.delete(id);
-    this.#trash.discard(path.join(this.#initDir, id));
+  #removeBase(id: string): void {
+    this.#bases.delete(id);
+    this.#trash.discard(path.join(this.#baseDir, id));
   }
 
-  /** Removes snapshots that nobody knows, and init layers whose chain is not here. */
+  /** Removes snapshots that nobody knows, and bases that nothing lies on and whose layers are not here. */
   reconcile(liveKeys: ReadonlySet<string>): void {
     for (const key of fs.readdirSync(this.#dir)) {
       if (liveKeys.has(key)) continue;
-      this.#bases.delete(key);
+      this.#snapshots.delete(key);
       this.#trash.discard(path.join(this.#dir, key));
     }
-    const used = new Set([...this.#bases.values()].map((base) => base.init));
-    for (const id of fs.readdirSync(this.#initDir)) {
-      const diffIds = this.#inits.get(id);
-      const complete = diffIds?.every((diffId) => this.#layers.has(diffId)) === true;
-      if (!complete && !used.has(id)) this.#removeInit(id);
+    const used = new Set([...this.#snapshots.values()].map((base) => base.id));
+    for (const id of fs.readdirSync(this.#baseDir)) {
+      const whole = this.#bases.get(id)?.diffIds.every((diffId) => this.#layers.has(diffId)) === true;
+      if (!whole && !used.has(id)) this.#removeBase(id);
     }
   }
 }
 
-function readJson(file: string): { [key: string]: unknown } | undefined {
+function readLink(file: string): string {
   try {
-    const value: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+    return fs.readlinkSync(file);
   } catch {
-    return undefined; // half-made: reconcile clears it
+    return ''; // half-made: reconcile clears it
   }
-}
-
-function digests(value: unknown): Digest[] | undefined {
-  return Array.isArray(value) && value.every(isDigest) ? value : undefined;
 }

@@ -85,7 +85,7 @@ export class Snapshotter {
     const users = this.#snapshots.usersOf(diffId);
     if (users.length > 0) throw conflict(`layer ${diffId} is in use by container ${users[0]}`);
     const dir = this.#layers.forget(diffId);
-    this.#snapshots.removeInits(diffId);
+    this.#snapshots.removeBases(diffId);
     this.#trash.discard(dir);
   }
 
