@@ -165,7 +165,10 @@ function installPackages(table) {
 
 function extractPrograms() {
   const missing = Object.keys(EXTRACTED).filter(
-    (name) => !isExecutable(`/${EXTRACTED[name]}`) && !isExecutable(join(EXTRACT_DIRECTORY, EXTRACTED[name])),
+    (name) =>
+      // Docker's own package also has a /usr/bin/docker, of another version.
+      !existsSync(`/var/lib/dpkg/info/${name}.list`) &&
+      !isExecutable(join(EXTRACT_DIRECTORY, EXTRACTED[name])),
   );
   if (missing.length === 0) return say('test programs: all here');
   if (!isDebian()) return say(`test programs: not Debian, tests that need ${missing.join(', ')} are skipped`);
