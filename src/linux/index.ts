@@ -2,6 +2,7 @@
 
 export * from './cgroup.ts';
 export * from './cgroup-stats.ts';
+export * from './conntrack.ts';
 export * from './fd.ts';
 export * from './host-info.ts';
 export * from './inet-socket.ts';

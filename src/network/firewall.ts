@@ -14,7 +14,7 @@
  * When someone flushed the ruleset, the next change notices and writes all of it anew.
  */
 import { isKind, messageOf } from '../errdefs/index.ts';
-import { Nftables } from '../linux/index.ts';
+import { forgetUdpFlows, Nftables } from '../linux/index.ts';
 import type { BridgeConfig, PortLease } from './records.ts';
 import type { NetworkLog } from './types.ts';
 
@@ -73,11 +73,15 @@ export class Firewall {
   }
 
   publish(ports: readonly PortLease[]): void {
-    if (ports.length > 0) this.#change(this.#portElements('add', ports));
+    if (ports.length === 0) return;
+    this.#change(this.#portElements('add', ports));
+    forgetFlows(ports);
   }
 
   unpublish(ports: readonly PortLease[]): void {
-    if (ports.length > 0) this.#change(this.#portElements('delete', ports));
+    if (ports.length === 0) return;
+    this.#change(this.#portElements('delete', ports));
+    forgetFlows(ports);
   }
 
   /** Removes the table. */
@@ -131,6 +135,16 @@ export class Firewall {
         somewhere.map((p) => `${p.protocol} . ${p.hostAddress} . ${p.hostPort}${value(p)}`),
       )
     );
+  }
+}
+
+/**
+ * UDP has no beginning: a client that goes on sending from the same port would be led for ever to where its first
+ * packet went, the last holder of the port.
+ */
+function forgetFlows(ports: readonly PortLease[]): void {
+  for (const { protocol, hostAddress, hostPort } of ports) {
+    if (protocol === 'udp') forgetUdpFlows(hostPort, hostAddress === '0.0.0.0' ? undefined : hostAddress);
   }
 }
 

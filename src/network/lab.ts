@@ -78,6 +78,19 @@ const UDP_CLIENT = `
   udp.connect(Number(port), address, () => udp.send('?'));
 `;
 
+const UDP_TALKER = `
+  const [address, port] = process.argv.slice(1);
+  const udp = require('node:dgram').createSocket('udp4');
+  let timer;
+  const end = (text) => { clearTimeout(timer); process.stdout.write(text); };
+  udp.on('message', (message) => end(message.toString()));
+  udp.on('error', () => {});
+  process.stdin.on('data', () => {
+    timer = setTimeout(end, 500, 'silence');
+    udp.send('?', Number(port), address);
+  });
+`;
+
 const inNetns = (netns: string | undefined, command: string[]): string[] =>
   netns === undefined ? command : ['nsenter', `--net=${netns}`, ...command];
 
@@ -184,6 +197,26 @@ export class Lab {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
     const output = await text(child.stdout);
     return /^[\w-]+ [\d.]+$/.test(output) ? output : 'refused';
+  }
+
+  /** A client that sends its datagrams from one port, when told to, and hands over the answers. */
+  converse(netns: string, address: string, port: number): { say: () => Promise<string> } {
+    const [program = '', ...args] = inNetns(netns, [
+      process.execPath,
+      '-e',
+      UDP_TALKER,
+      address,
+      String(port),
+    ]);
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#children.push(child);
+    return {
+      say: async () => {
+        child.stdin.write('?');
+        const [answer] = await once(child.stdout, 'data');
+        return String(answer);
+      },
+    };
   }
 
   /** From now on, what `netns` sends to 127.0.0.1 leaves by `link` towards `via`. */

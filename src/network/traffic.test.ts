@@ -154,6 +154,18 @@ if (inNamespaces(import.meta.url)) {
     assert.equal(lab.run(undefined, 'nft list map ip wharf published_any | grep -c 8080').output, '0');
   });
 
+  test('a UDP client that goes on sending reaches the next container that has the port', async () => {
+    const udp = { portBindings: { '80/udp': [{ HostPort: '8070' }] } };
+    await lab.serve(lab.start(service, A, udp), 80, 'first');
+    const client = lab.converse(lab.neighbour, HOST_ADDRESS, 8070);
+    assert.equal(await client.say(), `first ${NEIGHBOUR_ADDRESS}`);
+    service.release(A);
+    assert.equal(await client.say(), 'silence');
+    await lab.serve(lab.start(service, D, udp), 80, 'second');
+    assert.equal(await client.say(), `second ${NEIGHBOUR_ADDRESS}`);
+    service.release(D);
+  });
+
   test('when somebody flushes the firewall, the next published port brings all of it back', async () => {
     lab.run(undefined, 'nft flush ruleset');
     await expectAll([c, NEIGHBOUR_ADDRESS, 80, 'tcp', `world ${addressOf(C)}`]);
