@@ -63,14 +63,20 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     };
   };
 
-  const fail = (req: IncomingMessage, res: ServerResponse, hijacked: boolean, err: unknown): void => {
+  const fail = (
+    req: IncomingMessage,
+    res: ServerResponse,
+    connection: Duplex,
+    hijacked: boolean,
+    err: unknown,
+  ): void => {
     const fields = { method: req.method, url: req.url, err };
-    if (kindOf(err) === 'System' && !req.socket.destroyed) {
+    if (kindOf(err) === 'System' && !connection.destroyed) {
       log.error(fields, `${req.method} ${req.url}: ${messageOf(err)}`);
     } else {
       log.debug(fields, 'request failed');
     }
-    if (hijacked) return void req.socket.destroy();
+    if (hijacked) return void connection.destroy();
     // Too late for a status: cutting the answer short tells the client that it is not whole.
     if (res.headersSent) return void res.destroy();
     const status = statusOf(err);
@@ -86,7 +92,9 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
   const handle: Dispatcher['handle'] = (req, res, upgraded) => {
     if (log.isLevelEnabled?.('debug')) logWhenDone(req, res, log);
     let request: ApiRequest | undefined;
-    const onError = (err: unknown): void => fail(req, res, request?.hijacked ?? false, err);
+    // Kept, since Node takes `req.socket` away once the connection is gone.
+    const connection = upgraded?.stream ?? req.socket;
+    const onError = (err: unknown): void => fail(req, res, connection, request?.hijacked ?? false, err);
     try {
       const { match, asked, query } = locate(req);
       if (!match && req.method !== 'OPTIONS') return pageNotFound(req, res);
@@ -100,6 +108,7 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
       request = new ApiRequest({
         req,
         res,
+        connection,
         upgraded,
         route: match.route,
         params: match.params,

@@ -52,6 +52,17 @@ test('a body cut over packets with stdin behind it loses nothing', async () => {
   assert.ok((await client.ended()).endsWith('\r\n\r\nout'));
 });
 
+test('a client gone in the middle of the body starts nothing and leaves nothing', async () => {
+  const backends = fakeBackends();
+  await using api = await serve(backends);
+  const bytes = request('POST', '/exec/e1/start', { body: START, headers: UPGRADE });
+  const client = await rawClient(api.path, bytes.slice(0, -3));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  client.socket.end();
+  await client.ended();
+  assert.deepEqual(backends.calls, []);
+});
+
 test('the client half-closes and output goes on', async () => {
   const backends = fakeBackends();
   await using api = await serve(backends);
@@ -266,4 +277,26 @@ test('an Upgrade header on an ordinary route is ignored', async () => {
   );
   assert.match(await client.until('MinAPIVersion'), /^HTTP\/1\.1 200 OK/);
   client.socket.destroy();
+});
+
+test('a connection whose upgrade was refused is closed when the client closes, whatever it had sent', async () => {
+  let sockets = 0;
+  await using api = await serve(fakeBackends());
+  const clients = await Promise.all(
+    Array.from({ length: 5 }, () =>
+      rawClient(
+        api.path,
+        `${request('POST', '/exec/gone/start', { body: START, headers: UPGRADE })}unread stdin`,
+      ),
+    ),
+  );
+  for (const client of clients) {
+    assert.match(await client.ended(), /404/);
+    client.socket.on('close', () => {
+      sockets++;
+    });
+    client.socket.end();
+  }
+  while (sockets < clients.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  await api.server.close(60_000);
 });

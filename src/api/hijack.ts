@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { cancelled } from '../errdefs/index.ts';
 import { drain } from './body.ts';
 
 export const RAW_STREAM = 'application/vnd.docker.raw-stream';
@@ -34,10 +35,12 @@ export async function openConnection(
   upgraded: Connection | undefined,
   head: HijackHead,
 ): Promise<Duplex> {
+  // Taken now: Node takes it away once the connection is gone.
+  const { socket } = req;
   // What is left of the body is not stdin.
   await drain(req);
   if (!upgraded) {
-    const stream = takeOver(req, res);
+    const stream = takeOver(socket, res);
     stream.write(`HTTP/1.1 200 OK\r\nContent-Type: ${RAW_STREAM}\r\n\r\n`);
     return stream;
   }
@@ -60,12 +63,24 @@ export async function openConnection(
  * call for it: its listeners are removed, and adding a `data` listener makes it give the handle back.
  * Its `close` listener stays, which frees the parser.
  */
-function takeOver(req: IncomingMessage, res: ServerResponse): Duplex {
-  const socket = req.socket;
+function takeOver(socket: Socket, res: ServerResponse): Duplex {
+  if (socket.destroyed) throw cancelled('the client is gone');
   res.detachSocket(socket);
   for (const event of ['data', 'end', 'drain', 'error', 'timeout']) socket.removeAllListeners(event);
   socket.setTimeout(0);
   return socket;
+}
+
+/**
+ * Ends our half, reads on for the client's end (unread bytes would make it a reset), and closes the
+ * connection for good when the client takes too long.
+ */
+export function finishConnection(connection: Duplex): void {
+  connection.resume();
+  if (connection.writableEnded || connection.destroyed) return;
+  connection.end();
+  const linger = setTimeout(() => connection.destroy(), LINGER_MS).unref();
+  connection.once('close', () => clearTimeout(linger));
 }
 
 const HANGUP_POLL_MS = 1000;
@@ -84,17 +99,13 @@ export interface JoinOptions {
  */
 export function join(connection: Duplex, session: Duplex, options: JoinOptions): Promise<void> {
   return new Promise((resolve) => {
-    let linger: NodeJS.Timeout | undefined;
     let watch: NodeJS.Timeout | undefined;
     const finish = (): void => {
       connection.unpipe(session);
-      connection.resume();
-      if (!connection.writableEnded) connection.end();
-      linger ??= setTimeout(() => connection.destroy(), LINGER_MS).unref();
+      finishConnection(connection);
     };
     connection.on('error', () => connection.destroy());
     connection.on('close', () => {
-      clearTimeout(linger);
       clearInterval(watch);
       session.destroy();
       resolve();

@@ -20,6 +20,7 @@ import type { Filters } from './types.ts';
 export interface RequestParts {
   req: IncomingMessage;
   res: ServerResponse;
+  connection: Duplex;
   /** Set when Node handed the connection over with an `upgrade` event. */
   upgraded: Connection | undefined;
   route: Route;
@@ -39,6 +40,7 @@ export class ApiRequest {
   readonly query: Query;
   readonly version: ApiVersion;
   readonly #params: Readonly<Record<string, string>>;
+  readonly #connection: Duplex;
   readonly #upgraded: Connection | undefined;
   /** True when the client has closed both halves, where that can be asked. */
   readonly hungUp: (() => boolean) | undefined;
@@ -56,6 +58,7 @@ export class ApiRequest {
     this.hungUp = parts.hungUp;
     this.#streams = parts.streams;
     this.#params = parts.params;
+    this.#connection = parts.connection;
     this.#upgraded = parts.upgraded;
   }
 
@@ -98,10 +101,6 @@ export class ApiRequest {
       });
     }
     return this.#abort.signal;
-  }
-
-  get #connection(): Duplex {
-    return this.#upgraded?.stream ?? this.req.socket;
   }
 
   #registerStream(): void {

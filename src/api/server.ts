@@ -11,9 +11,10 @@ import { createServer, type RequestListener, type Server, ServerResponse } from 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { conflict } from '../errdefs/index.ts';
+import { cancelled, conflict } from '../errdefs/index.ts';
 import type { Backends } from './backends.ts';
 import { type ApiLog, createDispatcher } from './dispatch.ts';
+import { finishConnection } from './hijack.ts';
 import { listen, listenUnix, type UnixOptions } from './listen.ts';
 import { createRouter } from './router.ts';
 import { allRoutes } from './routes/index.ts';
@@ -99,13 +100,23 @@ export function createApiServer(backends: Backends, options: ApiServerOptions): 
     });
     server.on('upgrade', (req, stream, head) => {
       stream.on('error', () => stream.destroy());
+      if (!req.complete) {
+        // Node does not tell a request that was upgraded before its body had come of a client that left.
+        const cutShort = (): void => {
+          if (req.complete) return;
+          stream.destroy();
+          req.destroy(cancelled('the client is gone'));
+        };
+        stream.once('end', cutShort);
+        stream.once('close', cutShort);
+      }
       // An answer to an upgrade that is no upgrade (an error, a detached exec) ends the connection.
       const res = new ServerResponse(req);
       res.shouldKeepAlive = false;
       res.assignSocket(stream as Socket);
       res.on('finish', () => {
         res.detachSocket(stream as Socket);
-        stream.end();
+        finishConnection(stream);
       });
       dispatcher.handle(req, res, { stream, head });
     });

@@ -3,7 +3,7 @@ import type { ExecConfig, ExecStartConfig } from '@docker/node-sdk';
 import { invalidParameter, isKind, messageOf } from '../../errdefs/index.ts';
 import type { AttachedStream, Backends, ExecBackend } from '../backends.ts';
 import { execConfig, execStartRequest } from '../body-types.ts';
-import { join } from '../hijack.ts';
+import { finishConnection, join } from '../hijack.ts';
 import { backend } from '../presence.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Route } from '../router.ts';
@@ -90,6 +90,6 @@ async function tellFailure(r: ApiRequest, tty: boolean, message: string): Promis
   const head = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
   head.writeUInt32BE(text.length, 4);
   connection.on('error', () => connection.destroy());
-  connection.resume();
-  connection.end(tty ? text : Buffer.concat([head, text]));
+  connection.write(tty ? text : Buffer.concat([head, text]));
+  finishConnection(connection);
 }
