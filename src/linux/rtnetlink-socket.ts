@@ -23,6 +23,7 @@ const NLM_F_DUMP = 0x300;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
+const EIO = 5;
 const HEADER = 16;
 /** More acknowledgements than this might not fit the socket's receive buffer. */
 const BATCH = 64;
@@ -37,6 +38,16 @@ const setsockopt = libcFunction<[number, number, number, Buffer, number]>(
 const send = libcFunction<[number, Buffer, number, number]>(
   'long send(int fd, const void *buffer, size_t length, int flags)',
 );
+/** koffi's asynchronous form of `send`: on a thread of libuv's pool. */
+const { async: sendOnThread } = send as unknown as {
+  async: (
+    fd: number,
+    buffer: Buffer,
+    length: number,
+    flags: number,
+    done: (err: unknown, sent: number) => void,
+  ) => void;
+};
 const recv = libcFunction<[number, Buffer, number, number]>(
   'long recv(int fd, void *buffer, size_t length, int flags)',
 );
@@ -108,14 +119,22 @@ export class NetlinkSocket {
     for (let at = 0; at < requests.length; at += BATCH) {
       const batch = requests.slice(at, at + BATCH);
       const first = this.#send(batch, NLM_F_ACK);
-      for (let acknowledged = 0; acknowledged < batch.length; ) {
-        for (const message of this.#receive(first, batch.length)) {
-          if (message.type !== NLMSG_ERROR) continue;
-          acknowledged++;
-          failure ??= errorOf(message, batch[message.sequence - first]!.operation);
-        }
-      }
+      failure ??= this.#acknowledge(first, batch);
     }
+    if (failure !== undefined) throw failure;
+  }
+
+  /**
+   * Like {@link run}, but another thread waits for the kernel, where a request takes long (deleting links takes
+   * tens of milliseconds). At most 64 requests. Use the socket for nothing else meanwhile.
+   */
+  async runOnThread(...requests: NetlinkRequest[]): Promise<void> {
+    const { first, buffer } = this.#encode(requests, NLM_F_ACK);
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    sendOnThread(this.#fd, buffer, buffer.length, 0, (err, sent) => (err ? reject(err) : resolve(sent)));
+    // The errno stays on the other thread; a socket that is open and a message that fits do not fail.
+    if ((await promise) !== buffer.length) throw new NetlinkError(requests[0]?.operation ?? 'send', EIO);
+    const failure = this.#acknowledge(first, requests);
     if (failure !== undefined) throw failure;
   }
 
@@ -161,7 +180,26 @@ export class NetlinkSocket {
     closeSync(this.#fd);
   }
 
+  /** Reads the acknowledgements of `requests`, numbered from `first`; returns the first failure. */
+  #acknowledge(first: number, requests: readonly NetlinkRequest[]): NetlinkError | undefined {
+    let failure: NetlinkError | undefined;
+    for (let acknowledged = 0; acknowledged < requests.length; ) {
+      for (const message of this.#receive(first, requests.length)) {
+        if (message.type !== NLMSG_ERROR) continue;
+        acknowledged++;
+        failure ??= errorOf(message, requests[message.sequence - first]!.operation);
+      }
+    }
+    return failure;
+  }
+
   #send(requests: readonly NetlinkRequest[], flags: number): number {
+    const { first, buffer } = this.#encode(requests, flags);
+    check('netlink send', send(this.#fd, buffer, buffer.length, 0), requests[0]?.operation);
+    return first;
+  }
+
+  #encode(requests: readonly NetlinkRequest[], flags: number): { first: number; buffer: Buffer } {
     const size = requests.reduce((sum, { payload }) => sum + HEADER + align(payload.length), 0);
     const buffer = Buffer.alloc(size);
     const first = this.#sequence;
@@ -174,8 +212,7 @@ export class NetlinkSocket {
       buffer.set(request.payload, at + HEADER);
       at += HEADER + align(request.payload.length);
     }
-    check('netlink send', send(this.#fd, buffer, size, 0), requests[0]?.operation);
-    return first;
+    return { first, buffer };
   }
 
   /** One recv: its messages that answer the requests numbered from `first`. Payloads are valid until the next recv. */

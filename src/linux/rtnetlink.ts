@@ -39,6 +39,19 @@ export class Rtnetlink {
     this.#socket.run(...requests);
   }
 
+  /**
+   * Runs the requests (64 at most) in order without making this thread wait, on a socket of their own. For what the
+   * kernel takes long for: deleting links. Call it in the namespace this socket is of.
+   */
+  async runOnThread(...requests: NetlinkRequest[]): Promise<void> {
+    const socket = NetlinkSocket.open(NETLINK_ROUTE);
+    try {
+      await socket.runOnThread(...requests);
+    } finally {
+      socket.close();
+    }
+  }
+
   /** The link of this name or index, if there is one. */
   link(nameOrIndex: string | number): Link | undefined {
     const message = this.#socket.get(getLink(nameOrIndex));

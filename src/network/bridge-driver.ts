@@ -69,16 +69,26 @@ export class BridgeDriver {
     else this.#log.warn('cannot set sysctl net.ipv4.ip_forward=1: containers reach only this host');
   }
 
-  /** Removes the bridge; its ports stay behind without a master. Takes the kernel tens of milliseconds. */
-  remove(name: string): void {
+  /** Removes a bridge and the host ends that hang on it. The kernel takes tens of milliseconds; this thread does not wait. */
+  async remove(name: string): Promise<void> {
     this.#indexes.delete(name);
-    this.removeLink(name);
+    await Promise.all([...this.ports(name), name].map((link) => this.removeLinkLater(link)));
+  }
+
+  /** Removes a link when it is there, at once: this thread waits for the kernel. */
+  removeLink(name: string): void {
+    this.#indexes.delete(name);
+    try {
+      this.#rtnetlink.run(deleteLink(name));
+    } catch (err) {
+      if (!isErrno(err, 'ENODEV')) throw err;
+    }
   }
 
   /** Removes a link when it is there. */
-  removeLink(name: string): void {
+  async removeLinkLater(name: string): Promise<void> {
     try {
-      this.#rtnetlink.run(deleteLink(name));
+      await this.#rtnetlink.runOnThread(deleteLink(name));
     } catch (err) {
       if (!isErrno(err, 'ENODEV')) throw err;
     }

@@ -124,6 +124,7 @@ export class NetworkService {
       resolver: this.#resolver,
       netnsPath: (id) => this.netnsPath(id),
       onEvent: (event) => this.#emit(event),
+      log: this.#log,
     });
   }
 
@@ -194,7 +195,7 @@ export class NetworkService {
       for (const forFirewall of firewallBridge(record)) this.#firewall.addBridge(forFirewall);
     } catch (err) {
       this.#networks.remove(record.id);
-      if (bridge) this.#bridges.remove(bridge.link);
+      if (bridge) this.#bridges.removeLink(bridge.link);
       throw err;
     }
     if (bridge) this.#policy.allow([bridge.link]);
@@ -202,8 +203,8 @@ export class NetworkService {
     return { Id: record.id, Warning: '' };
   }
 
-  /** Throws Forbidden for predefined networks and those with containers. Takes the kernel tens of milliseconds. */
-  remove(idOrName: string): void {
+  /** Throws (at once) Forbidden for predefined networks and those with containers. */
+  remove(idOrName: string): Promise<void> {
     const { record } = this.#networks.find(idOrName);
     if (PREDEFINED.has(record.name)) {
       throw forbidden(`${record.name} is a pre-defined network and cannot be removed`);
@@ -218,22 +219,30 @@ export class NetworkService {
         `error while removing network: network ${record.name} has active endpoints (${names.join(', ')})`,
       );
     }
+    return this.#takeDown(record);
+  }
+
+  async #takeDown(record: NetworkRecord): Promise<void> {
+    // From here on nobody finds it; its record goes when its links are gone.
+    this.#networks.hide(record.id);
     if (record.bridge) {
       for (const bridge of firewallBridge(record)) this.#firewall.removeBridge(bridge);
       this.#policy.withdraw([record.bridge.link]);
-      for (const link of this.#bridges.ports(record.bridge.link)) this.#bridges.removeLink(link);
-      this.#bridges.remove(record.bridge.link);
+      await this.#bridges.remove(record.bridge.link);
     }
     this.#networks.remove(record.id);
     this.#emit({ action: 'destroy', id: record.id, attributes: { name: record.name, type: record.driver } });
   }
 
   /** Removes the networks of users that no container uses. */
-  prune(filters: NetworkFilters = {}, inUse: ReadonlySet<string> = new Set()): NetworkPruneResponse {
+  async prune(
+    filters: NetworkFilters = {},
+    inUse: ReadonlySet<string> = new Set(),
+  ): Promise<NetworkPruneResponse> {
     const deleted: string[] = [];
     for (const record of filterPrune(this.#candidates(), filters)) {
       if (inUse.has(record.id) || inUse.has(record.name)) continue;
-      this.remove(record.id);
+      await this.remove(record.id);
       deleted.push(record.name);
     }
     this.#emit({ action: 'prune', id: '', attributes: { reclaimed: '0' } });
@@ -339,12 +348,11 @@ export class NetworkService {
   }
 
   /** Takes the room's traces off the host: table, exceptions, and the bridges no container uses. Networks stay recorded. */
-  destroy(): void {
+  async destroy(): Promise<void> {
     for (const { record } of this.#networks.all()) {
       if (!record.bridge || this.#sandboxes.on(record.id).length > 0) continue;
       this.#policy.withdraw([record.bridge.link]);
-      for (const link of this.#bridges.ports(record.bridge.link)) this.#bridges.removeLink(link);
-      this.#bridges.remove(record.bridge.link);
+      await this.#bridges.remove(record.bridge.link);
     }
     if (this.#sandboxes.all().length === 0) this.#firewall.remove();
     this.close();
@@ -382,7 +390,7 @@ export class NetworkService {
       this.#networks.add(record);
       return;
     }
-    if (known.record.bridge) this.#bridges.remove(known.record.bridge.link);
+    if (known.record.bridge) this.#bridges.removeLink(known.record.bridge.link);
     this.#networks.replace({ ...record, id: known.record.id, created: known.record.created });
   }
 

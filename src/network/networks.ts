@@ -79,6 +79,11 @@ export class Networks {
     return network;
   }
 
+  /** It is not found any more; its record stays. */
+  hide(id: string): void {
+    this.#byId.delete(id);
+  }
+
   remove(id: string): void {
     this.#byId.delete(id);
     this.#records.deleteNetwork(id);

@@ -57,10 +57,10 @@ if (inNamespaces(import.meta.url)) {
     d = lab.start(service, D, { name: 'dns', networkMode: 'inner', exposedPorts: ['53/udp'] });
     await lab.launch(lab.neighbour, UPSTREAM);
   });
-  after(() => {
+  after(async () => {
     for (const id of [A, B, C, D]) service.release(id);
-    for (const name of ['mine', 'inner']) service.remove(name);
-    service.destroy();
+    for (const name of ['mine', 'inner']) await service.remove(name);
+    await service.destroy();
     lab.close();
   });
 

@@ -15,7 +15,7 @@ import { parseIpv4 } from './ipv4.ts';
 import { newId } from './network-create.ts';
 import type { Network, Networks } from './networks.ts';
 import type { EndpointRecord, NetworkRecord, NetworkRecords, SandboxRecord } from './records.ts';
-import type { AllocateRequest, Allocation, NetworkEvent, PortMap, SandboxInfo } from './types.ts';
+import type { AllocateRequest, Allocation, NetworkEvent, NetworkLog, PortMap, SandboxInfo } from './types.ts';
 
 /** How long the kernel may take to remove the links of a namespace that is let go, before we look. */
 const DRAIN_MS = 5000;
@@ -30,6 +30,7 @@ export interface SandboxParts {
   resolver: SandboxResolver;
   netnsPath: (containerId: string) => string;
   onEvent: (event: NetworkEvent) => void;
+  log: NetworkLog;
 }
 
 /** The DNS server inside sandboxes that are on a user's network. */
@@ -121,19 +122,34 @@ export class Sandboxes {
     };
   }
 
-  /** Takes everything down and gives the leases back. */
+  /**
+   * Takes everything down and gives the leases back. Never throws: what cannot be taken down now is said, and stays
+   * recorded for the next start.
+   */
   release(containerId: string): void {
     const sandbox = this.#sandboxes.get(containerId);
     if (sandbox === undefined) return;
     const { firewall, resolver, records } = this.#parts;
-    resolver.close(containerId);
-    if (sandbox.up) firewall.unpublish(sandbox.ports);
-    deleteNetns(sandbox.netns);
+    const clean = [
+      () => resolver.close(containerId),
+      () => sandbox.up && firewall.unpublish(sandbox.ports),
+      () => deleteNetns(sandbox.netns),
+    ].map((step) => this.#attempt(sandbox, step));
     for (const { link } of sandbox.endpoints) this.#drain(link);
     this.#giveBack(sandbox);
     this.#sandboxes.delete(containerId);
-    records.deleteSandbox(containerId);
+    if (clean.every(Boolean)) records.deleteSandbox(containerId);
     if (sandbox.up) for (const endpoint of sandbox.endpoints) this.#event('disconnect', sandbox, endpoint);
+  }
+
+  #attempt(sandbox: SandboxRecord, step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (err) {
+      this.#parts.log.warn(`releasing the network of ${sandbox.name}: ${messageOf(err)}`);
+      return false;
+    }
   }
 
   /** Ties a running sandbox to one more network. */
@@ -202,8 +218,7 @@ export class Sandboxes {
     if (gateway === undefined) this.#parts.hostPorts.release(moved);
     else sandbox.ports.push(...moved.map((port) => ({ ...port, address: gateway.endpoint.address })));
     this.#parts.records.putSandbox(sandbox);
-    if (endpoint.link !== '') this.#parts.bridges.removeLink(endpoint.link);
-    this.#giveAddressBack(endpoint);
+    this.#removeLater(endpoint.link, () => this.#giveAddressBack(endpoint));
     if (moved.length > 0) this.#publish(sandbox, attachments);
     if (gateway !== undefined) this.#parts.bridges.ensureDefaultRoute(sandbox.netns, gateway.bridge);
     this.#event('disconnect', sandbox, endpoint);
@@ -340,13 +355,18 @@ export class Sandboxes {
     }));
   }
 
+  #removeLater(link: string, then: () => void = () => {}): void {
+    const removed = link === '' ? Promise.resolve() : this.#parts.bridges.removeLinkLater(link);
+    removed.then(then, (err: unknown) => this.#parts.log.warn(`removing ${link}: ${messageOf(err)}`));
+  }
+
   /** Lets the kernel remove the host end with the namespace, which takes it a while; looks later. */
   #drain(link: string): void {
     if (link === '') return;
     const timer = setTimeout(() => {
       this.#draining.delete(link);
       // Still there: somebody else holds the namespace (a container that joined it). The lease is over.
-      this.#parts.bridges.removeLink(link);
+      this.#removeLater(link);
     }, DRAIN_MS);
     this.#draining.set(link, timer.unref());
   }

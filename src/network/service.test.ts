@@ -24,10 +24,10 @@ if (inNamespaces(import.meta.url)) {
     ({ service, store } = lab.service());
     service.init(new Set());
   });
-  afterEach(() => {
+  afterEach(async () => {
     for (const id of [A, B, C]) service.release(id);
-    for (const { Name: name = '' } of service.list({ type: ['custom'] })) service.remove(name);
-    service.destroy();
+    for (const { Name: name = '' } of service.list({ type: ['custom'] })) await service.remove(name);
+    await service.destroy();
     store.close();
     lab.close();
   });
@@ -193,7 +193,7 @@ if (inNamespaces(import.meta.url)) {
     rtnetlink.close();
   });
 
-  test('networks are made, found, filtered and removed with Docker’s words', () => {
+  test('networks are made, found, filtered and removed with Docker’s words', async () => {
     const { Id: id } = service.create({
       Name: 'mine',
       Labels: { tier: 'db' },
@@ -241,9 +241,9 @@ if (inNamespaces(import.meta.url)) {
         message: 'Address already in use',
       },
     );
-    assert.deepEqual(service.prune().NetworksDeleted, []);
+    assert.deepEqual((await service.prune()).NetworksDeleted, []);
     service.release(A);
-    assert.deepEqual(service.prune().NetworksDeleted, ['mine']);
+    assert.deepEqual((await service.prune()).NetworksDeleted, ['mine']);
     assert.equal(lab.run(undefined, 'ip -o link | grep -c br-').output, '0');
   });
 
@@ -285,7 +285,7 @@ if (inNamespaces(import.meta.url)) {
     });
   });
 
-  test('iptables’ FORWARD that drops gets exceptions for our bridges, and loses them again', () => {
+  test('iptables’ FORWARD that drops gets exceptions for our bridges, and loses them again', async () => {
     lab.run(
       undefined,
       'iptables -P FORWARD DROP; iptables -N DOCKER-USER; iptables -I FORWARD -j DOCKER-USER',
@@ -304,7 +304,7 @@ if (inNamespaces(import.meta.url)) {
     assert.ok(
       lab.messages.some((message) => message.includes('added rules to DOCKER-USER that accept wharf0')),
     );
-    service.remove('mine');
+    await service.remove('mine');
     assert.deepEqual(rules(), ['-A DOCKER-USER -i wharf0 -j ACCEPT', '-A DOCKER-USER -o wharf0 -j ACCEPT']);
     lab.run(undefined, 'iptables -P FORWARD ACCEPT; iptables -F; iptables -X');
   });

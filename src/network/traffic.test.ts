@@ -47,8 +47,8 @@ if (inNamespaces(import.meta.url)) {
       rtnetlink.close();
     });
   });
-  after(() => {
-    service.destroy();
+  after(async () => {
+    await service.destroy();
     lab.close();
   });
 
@@ -142,7 +142,7 @@ if (inNamespaces(import.meta.url)) {
       [c, addressOf(D), 80, 'tcp', 'refused'],
     );
     service.release(D);
-    service.remove('inner');
+    await service.remove('inner');
   });
 
   test('a released port is closed at once and free again', async () => {
