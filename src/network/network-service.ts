@@ -7,21 +7,21 @@ import type {
   NetworkInspect,
   NetworkPruneResponse,
 } from '@docker/node-sdk';
-import { conflict, forbidden, invalidParameter, isKind, messageOf } from '../errdefs/index.ts';
+import { conflict, forbidden, isKind, messageOf } from '../errdefs/index.ts';
 import { Rtnetlink } from '../linux/index.ts';
 import type { Store } from '../store/index.ts';
 import { BridgeDriver } from './bridge-driver.ts';
-import { type HostsLine, networkFiles } from './container-files.ts';
+import { networkFiles } from './container-files.ts';
+import { ensureDefaultBridge, linkedHosts } from './default-bridge.ts';
 import { endpointResource, isDefaultBridge } from './endpoints.ts';
 import { Firewall, type FirewallBridge } from './firewall.ts';
 import { ForwardPolicy } from './forward-policy.ts';
 import { HostPorts } from './host-ports.ts';
-import { type Prefix, parseCidr } from './ipv4.ts';
-import { networkOf, newBridgeMac, PREDEFINED } from './network-create.ts';
+import { networkOf, PREDEFINED } from './network-create.ts';
 import { filterList, filterPrune, type NetworkFilters } from './network-filters.ts';
-import { defaultBridge, type Network, Networks, networkInspect, predefined, prefixOf } from './networks.ts';
+import { Networks, networkInspect } from './networks.ts';
 import { type ReconcileParts, reconcileLeases, reconcileLinks } from './reconcile.ts';
-import { type NetworkRecord, NetworkRecords, type SandboxRecord } from './records.ts';
+import { type NetworkRecord, NetworkRecords } from './records.ts';
 import { Resolver } from './resolver.ts';
 import { Sandboxes } from './sandboxes.ts';
 import { DEFAULT_POOLS } from './subnet-pool.ts';
@@ -146,7 +146,15 @@ export class NetworkService {
       log: this.#log,
     };
     reconcileLeases(parts, liveContainers);
-    this.#ensureDefaultBridge();
+    ensureDefaultBridge({
+      networks: this.#networks,
+      sandboxes: this.#sandboxes,
+      bridges: this.#bridges,
+      surroundings: this.#surroundings,
+      link: this.#link,
+      bip: this.#options.bip,
+      log: this.#log,
+    });
     this.#bridges.enableForwarding();
     reconcileLinks(parts);
     this.#startFirewall();
@@ -291,7 +299,7 @@ export class NetworkService {
     const sandbox = this.#sandboxes.get(containerId);
     return networkFiles(request, {
       addresses: sandbox?.endpoints.flatMap(({ address }) => (address === '' ? [] : [address])) ?? [],
-      links: sandbox ? this.#linkedHosts(sandbox) : [],
+      links: sandbox ? linkedHosts(sandbox, this.#networks, this.#sandboxes) : [],
       named: this.#onUserNetwork(containerId),
       hostGateway: this.#networks.byName('bridge')?.record.bridge?.gateway ?? '127.0.0.1',
       resolvConf: this.#surroundings.resolvConf(),
@@ -368,44 +376,6 @@ export class NetworkService {
       .map((record) => ({ record, used: this.#sandboxes.on(record.id).length > 0 }));
   }
 
-  /** The default bridge: as recorded, unless `--bip` says otherwise or somebody else took its subnet meanwhile. */
-  #ensureDefaultBridge(): void {
-    const known = this.#networks.byName('bridge');
-    const bip = this.#options.bip === undefined ? undefined : parseCidr(this.#options.bip);
-    if (this.#options.bip !== undefined && bip === undefined) {
-      throw invalidParameter(`invalid bip: ${this.#options.bip}`);
-    }
-    if (known && this.#keepsDefaultBridge(known, bip?.prefix)) return;
-    const subnet = bip?.prefix ?? this.#surroundings.freeSubnet(this.#networks.records(), known?.record);
-    const mac = known?.record.bridge?.mac ?? newBridgeMac();
-    const bridge = defaultBridge({
-      link: this.#link,
-      subnet,
-      ...(bip && { gateway: bip.address }),
-      mtu: this.#surroundings.mtu(),
-      mac,
-    });
-    const record = predefined('bridge', 'bridge', bridge);
-    if (known === undefined) {
-      this.#networks.add(record);
-      return;
-    }
-    if (known.record.bridge) this.#bridges.removeLink(known.record.bridge.link);
-    this.#networks.replace({ ...record, id: known.record.id, created: known.record.created });
-  }
-
-  #keepsDefaultBridge({ record }: Network, bip: Prefix | undefined): boolean {
-    const { bridge } = record;
-    if (bridge === undefined) return false;
-    if (this.#sandboxes.on(record.id).length > 0) return true;
-    const subnet = prefixOf(bridge.subnet);
-    if (bip !== undefined) return subnet.base === bip.base && subnet.length === bip.length;
-    if (bridge.link !== this.#link) return false;
-    const clash = this.#surroundings.clashes(bridge);
-    if (clash) this.#log.warn(`the host uses the default bridge's subnet ${bridge.subnet}: choosing another`);
-    return !clash;
-  }
-
   #startFirewall(): void {
     try {
       this.#firewall.rebuild();
@@ -424,30 +394,6 @@ export class NetworkService {
       this.#policyTimer = undefined;
       this.#policy.allow(this.#networks.records().flatMap(({ bridge }) => bridge?.link ?? []));
     }, POLICY_CHECK_MS).unref();
-  }
-
-  /** Links (`--link container:alias`) on the default bridge are lines in /etc/hosts: it has no resolver. */
-  #linkedHosts(sandbox: SandboxRecord): HostsLine[] {
-    return sandbox.endpoints.flatMap(({ network, links }) =>
-      this.#onDefaultBridge(network)
-        ? links.flatMap((link) => {
-            const [name = '', alias = name] = link.replace(/^\//, '').split(':');
-            const target = this.#sandboxes
-              .all()
-              .find((other) => other.up && (other.name === name || other.container.startsWith(name)));
-            const address = target?.endpoints.find((e) => e.network === network)?.address;
-            if (target === undefined || address === undefined) return [];
-            return [
-              { address, names: [...new Set([alias, target.hostname, target.name])].filter((n) => n !== '') },
-            ];
-          })
-        : [],
-    );
-  }
-
-  #onDefaultBridge(networkId: string): boolean {
-    const record = this.#networks.get(networkId)?.record;
-    return record !== undefined && isDefaultBridge(record);
   }
 
   #onUserNetwork(containerId: string): boolean {

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { EndpointSettings } from '@docker/node-sdk';
-import { conflict, forbidden, kindOf, messageOf, notFound, system, WharfError } from '../errdefs/index.ts';
+import { conflict, forbidden, messageOf, notFound, system } from '../errdefs/index.ts';
 import { createNetns, deleteNetns } from '../linux/index.ts';
 import type { Attachment, BridgeDriver } from './bridge-driver.ts';
 import { endpointSettings, isDefaultBridge, leaseEndpoint } from './endpoints.ts';
@@ -16,6 +16,7 @@ import { newId } from './network-create.ts';
 import type { Network, Networks } from './networks.ts';
 import type { EndpointRecord, NetworkRecord, NetworkRecords, SandboxRecord } from './records.ts';
 import type { AllocateRequest, Allocation, NetworkEvent, NetworkLog, PortMap, SandboxInfo } from './types.ts';
+import { checkConnect, programmingFailure, wantedNetworks } from './wanted-networks.ts';
 
 /** How long the kernel may take to remove the links of a namespace that is let go, before we look. */
 const DRAIN_MS = 5000;
@@ -156,23 +157,8 @@ export class Sandboxes {
   connect(network: Network, containerId: string, config: EndpointSettings): EndpointSettings {
     const sandbox = this.#running(containerId);
     const { record } = network;
-    if (record.driver !== 'bridge') {
-      throw forbidden('container cannot be connected to host network or none network while it is running');
-    }
     const others = sandbox.endpoints.map((e) => this.#network(e.network));
-    if (others.some((other) => other.driver === 'host')) {
-      throw forbidden(
-        'container sharing network namespace with another container or host cannot be connected to any other network',
-      );
-    }
-    if (others.some((other) => other.driver === 'null')) {
-      throw forbidden(
-        'container cannot be connected to multiple networks with one of the networks in private (none) mode',
-      );
-    }
-    if (others.some((other) => other.id === record.id)) {
-      throw forbidden(`endpoint with name ${sandbox.name} already exists in network ${record.name}`);
-    }
+    checkConnect(sandbox.name, record, others);
     const taken = new Set(sandbox.endpoints.map((e) => e.interfaceName));
     let number = 0;
     while (taken.has(`eth${number}`)) number++;
@@ -259,7 +245,7 @@ export class Sandboxes {
   }
 
   #lease(sandbox: SandboxRecord, request: AllocateRequest): void {
-    const configs = this.#wanted(request);
+    const configs = wantedNetworks(this.#parts.networks, request);
     for (const [index, [network, config]] of configs.entries()) {
       sandbox.endpoints.push(leaseEndpoint(network, `eth${index}`, config));
     }
@@ -279,28 +265,6 @@ export class Sandboxes {
     } catch (err) {
       throw programmingFailure(sandbox, published.endpoint, err);
     }
-  }
-
-  /** The networks of a request with their settings: that of the network mode first, then by name. */
-  #wanted(request: AllocateRequest): Array<[Network, EndpointSettings]> {
-    const { networks } = this.#parts;
-    const mode =
-      request.networkMode === 'default' || request.networkMode === '' ? 'bridge' : request.networkMode;
-    const first = networks.find(mode);
-    const wanted = new Map<Network, EndpointSettings>([[first, {}]]);
-    const rest = Object.entries(request.endpointsConfig ?? {})
-      .map(([name, config]) => [networks.find(name === 'default' ? 'bridge' : name), config] as const)
-      .sort(([a], [b]) => (a.record.name < b.record.name ? -1 : 1));
-    for (const [network, config] of rest) wanted.set(network, config ?? {});
-    if (wanted.size > 1 && [...wanted.keys()].some(({ record }) => record.driver !== 'bridge')) {
-      throw forbidden(
-        'container cannot be connected to multiple networks with one of the networks in private (none) or host mode',
-      );
-    }
-    const main = wanted.get(first) ?? {};
-    if (request.macAddress && !main.MacAddress)
-      wanted.set(first, { ...main, MacAddress: request.macAddress });
-    return [...wanted];
   }
 
   #make(sandbox: SandboxRecord, netnsPath: string): void {
@@ -411,14 +375,4 @@ export class Sandboxes {
       attributes: { container: sandbox.container, name: network.name, type: network.driver },
     });
   }
-}
-
-/** Docker's words around a failure to publish a port. */
-function programmingFailure(sandbox: SandboxRecord, endpoint: EndpointRecord, err: unknown): unknown {
-  if (!(err instanceof WharfError) || kindOf(err) !== 'System') return err;
-  return new WharfError(
-    'System',
-    `driver failed programming external connectivity on endpoint ${sandbox.name} (${endpoint.id}): ${messageOf(err)}`,
-    { ...(err.code !== undefined && { code: err.code }), cause: err },
-  );
 }

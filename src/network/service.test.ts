@@ -321,6 +321,9 @@ if (inNamespaces(import.meta.url)) {
       '172.17.0.2\tweb.example.org web',
       '',
     ]);
+    lab.start(service, C, { name: 'front', links: ['/name-aaaa:db'], macAddress: '02:42:AC:00:00:99' });
+    assert.match(service.files(C, { hostname: 'c' }).hosts, /^172\.17\.0\.2\tdb name-aaaa$/m);
+    assert.equal(service.settings(C)?.MacAddress, '02:42:ac:00:00:99');
     assert.equal(files.resolvConf, 'nameserver 192.0.2.9\nsearch example.org\n');
     service.create({ Name: 'mine' });
     lab.start(service, B, { networkMode: 'mine' });
