@@ -64,6 +64,8 @@ class LogReader extends Readable {
   /** Nothing will be written any more; what there is is read once more. */
   #stopped = false;
   #wake: (() => void) | undefined;
+  /** What is to be done when no read is under way any more. */
+  #idle: (() => void) | undefined;
   readonly #cleanup: (() => void)[] = [];
 
   constructor(options: ReadLogsOptions) {
@@ -87,14 +89,13 @@ class LogReader extends Readable {
   override _destroy(err: Error | null, done: (err: Error | null) => void): void {
     for (const undo of this.#cleanup) undo();
     this.#wake?.();
-    // A read under way has its file's descriptor: it closes the files itself.
-    if (!this.#busy) this.#closeFiles();
-    done(err);
-  }
-
-  #closeFiles(): void {
-    closeLogFiles(this.#files);
-    this.#files = [];
+    // A read under way has its file's descriptor: the files are closed after it.
+    this.#idle = () => {
+      closeLogFiles(this.#files);
+      this.#files = [];
+      done(err);
+    };
+    if (!this.#busy) this.#idle();
   }
 
   async #pump(): Promise<void> {
@@ -116,7 +117,7 @@ class LogReader extends Readable {
       }
     } finally {
       this.#busy = false;
-      if (this.destroyed) this.#closeFiles();
+      this.#idle?.();
     }
   }
 
