@@ -4,6 +4,7 @@ export * from './cgroup.ts';
 export * from './cgroup-stats.ts';
 export * from './conntrack.ts';
 export * from './fd.ts';
+export { isHungUp } from './hang-up.ts';
 export * from './host-info.ts';
 export * from './inet-socket.ts';
 export { isErrno, SyscallError } from './libc.ts';
