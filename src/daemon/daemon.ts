@@ -6,7 +6,7 @@ import {
   createApiServer,
   type TlsOptions,
 } from '../api/index.ts';
-import { Engine, type EngineLog, engineBackends, VERSION } from '../engine/index.ts';
+import { Engine, type EngineLog, engineBackends, isHungUp, VERSION } from '../engine/index.ts';
 import { invalidParameter } from '../errdefs/index.ts';
 import type { DaemonConfig } from './config.ts';
 import { claimPidfile } from './pidfile.ts';
@@ -25,7 +25,7 @@ export async function startDaemon(config: DaemonConfig, log: EngineLog): Promise
   try {
     engine = await Engine.open(config.engine, log);
     const backends: Backends = engineBackends(engine);
-    server = createApiServer(backends, { version: VERSION, log: apiLog(log) });
+    server = createApiServer(backends, { version: VERSION, log: apiLog(log), isHungUp });
     for (const host of config.hosts) await listen(server, host, config, log);
   } catch (err) {
     await server?.close(0);
