@@ -33,7 +33,9 @@ function askUdp(message: Buffer, server: string): Promise<Buffer> {
   socket.on('message', (answer) => {
     if (answer.length >= 12 && answer.readUInt16BE(0) === message.readUInt16BE(0)) resolve(answer);
   });
-  socket.connect(PORT, server, () => socket.send(message));
+  // By the event, not a callback: that one would be called for failures as well.
+  socket.on('connect', () => socket.send(message, (err) => err && reject(err)));
+  socket.connect(PORT, server);
   return promise.finally(() => {
     clearTimeout(timer);
     socket.close();

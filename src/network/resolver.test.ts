@@ -10,6 +10,7 @@ const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
 const C = 'c'.repeat(64);
 const D = 'd'.repeat(64);
+const E = 'e'.repeat(64);
 
 /** A nameserver for the world: knows `example.com`, over UDP and TCP. */
 const UPSTREAM = `
@@ -129,6 +130,19 @@ if (inNamespaces(import.meta.url)) {
     ({ service } = lab.service());
     service.init(new Set([A, B, C, D]));
     assert.equal(await lookup(b, 'renamed'), addressOf(A));
+  });
+
+  test('nameservers that cannot be reached are passed over; with none left the answer is a failure', async () => {
+    const e = lab.start(service, E, {
+      networkMode: 'mine',
+      dns: ['198.18.255.1', '203.0.113.1', '192.0.2.9'],
+    });
+    lab.run(undefined, 'ip route add unreachable 198.18.255.1; ip route add unreachable 203.0.113.1');
+    assert.equal(await lookup(e, 'example.com'), '198.51.100.1');
+    service.release(E);
+    lab.start(service, E, { networkMode: 'mine', dns: ['198.18.255.1', '203.0.113.1'] });
+    assert.equal(await lookup(e, 'example.com'), 'SERVFAIL');
+    service.release(E);
   });
 
   test('malformed questions are not answered and do no harm', async () => {
