@@ -18,6 +18,8 @@ export interface Command {
   readonly args: Arity;
   /** Flags may stand behind arguments; true unless said. */
   readonly interspersed?: boolean;
+  /** Words that look like flags are arguments, too. */
+  readonly raw?: boolean;
   /** What arguments complete to, the last entry for all that follow. */
   readonly complete?: readonly Completer[];
   run(cli: Cli, flags: FlagValues, args: string[]): Promise<void> | void;

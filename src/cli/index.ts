@@ -74,6 +74,10 @@ async function runCommand(
   path: string,
   argv: string[],
 ): Promise<void> {
+  if (command.raw) {
+    await command.run(cli, new FlagValues([]), argv);
+    return;
+  }
   let parsed: Parsed;
   try {
     parsed = parseFlags(command.flags, argv, { interspersed: command.interspersed ?? true });
@@ -94,7 +98,7 @@ async function runCommand(
       trailer: `${usage}\n\n${command.args.max === undefined ? 'See' : 'Run'} '${path} --help' for more information`,
     });
   }
-  await command.run(cli, parsed.flags ?? new FlagValues([]), parsed.args);
+  await command.run(cli, parsed.flags, parsed.args);
 }
 
 function arityProblem({ args: { min, max } }: Command, given: number): string | undefined {
