@@ -125,6 +125,12 @@ export class ContentStore {
     }
   }
 
+  /** Throws away what a suspended ingest left. */
+  discard(ref: string): void {
+    const name = ingestName(ref);
+    if (!this.#active.has(name)) rmSync(join(this.#ingest, name), { force: true });
+  }
+
   /** Stores a stream; `ref` should be one of a kind. Throws as {@link ContentWriter.commit}. */
   async ingest(
     input: AsyncIterable<Uint8Array>,

@@ -1,7 +1,7 @@
 /** Downloads a blob into the content store, going on by Range where a connection broke. */
 import type { BlobInfo, ContentStore, ContentWriter } from '../content/index.ts';
 import { dataLoss, isKind } from '../errdefs/index.ts';
-import type { Descriptor } from '../oci/index.ts';
+import type { Descriptor, Digest } from '../oci/index.ts';
 import { pause, throwIfAborted } from './backoff.ts';
 import { isTransient, networkError } from './errors.ts';
 import type { Repository } from './repository.ts';
@@ -25,13 +25,16 @@ export interface FetchBlobOptions {
   onRestart?: () => void;
 }
 
+/** The ingest a blob is downloaded under: what a broken download leaves is found by it. */
+export const blobRef = (digest: Digest): string => `blob:${digest}`;
+
 /**
  * Downloads and verifies. What came before a failure or an abort stays for the next attempt, in this process or
  * a later one. Throws DataLoss when the bytes are not those of the descriptor.
  */
 export async function fetchBlob(options: FetchBlobOptions): Promise<Pick<BlobInfo, 'digest' | 'size'>> {
   const { content, descriptor } = options;
-  const writer = await content.writer(`blob:${descriptor.digest}`);
+  const writer = await content.writer(blobRef(descriptor.digest));
   try {
     if (writer.offset > descriptor.size) await writer.restart();
     options.onStart?.(writer);

@@ -12,7 +12,7 @@
  */
 export { type RetryOptions, retry, throwIfAborted } from './backoff.ts';
 export { pullError, RegistryError } from './errors.ts';
-export { type FetchBlobOptions, fetchBlob } from './fetch-blob.ts';
+export { blobRef, type FetchBlobOptions, fetchBlob } from './fetch-blob.ts';
 export { type PushBlobOptions, type PushedBlob, pushBlob } from './push-blob.ts';
 export { Registry, serverHost } from './registry.ts';
 export { type FetchedManifest, isUnknown, type ManifestHead, Repository } from './repository.ts';

@@ -3,11 +3,14 @@ import { isKind, unauthorized } from '../errdefs/index.ts';
 import { DEFAULT_DOMAIN, isObject, type Reference } from '../oci/index.ts';
 import { type Endpoint, endpointsFor } from './endpoints.ts';
 import { isConnectFailure, RegistryError } from './errors.ts';
-import { Repository } from './repository.ts';
+import { nextPage, Repository } from './repository.ts';
 import { Session } from './session.ts';
 import { discard, readBody, Transport } from './transport.ts';
 import type { RegistryAuth, RegistryConfig } from './types.ts';
 
+/** Names asked for at once (Debian's registry gives no more), and looked at in all. */
+const CATALOG_PAGE = 1000;
+const CATALOG_MAX = 10_000;
 const HUB_NAMES = ['index.docker.io', 'registry-1.docker.io', 'docker.io'];
 
 export class Registry {
@@ -70,17 +73,25 @@ export class Registry {
   ): Promise<string[]> {
     return this.#firstEndpoint(domain, async (endpoint) => {
       const session = new Session(this.#transport, endpoint, options.auth ?? {});
-      const response = await session.request({
-        method: 'GET',
-        url: '/v2/_catalog?n=10000',
-        scopes: ['registry:catalog:*'],
-        ...(options.signal && { signal: options.signal }),
-      });
-      const doc: unknown = JSON.parse((await readBody(response, 8 << 20)).toString('utf8'));
-      const names = isObject(doc) && Array.isArray(doc.repositories) ? doc.repositories : [];
-      return names
-        .filter((name): name is string => typeof name === 'string' && name.includes(term))
-        .slice(0, options.limit);
+      const found: string[] = [];
+      let looked = 0;
+      let url: string | undefined = `/v2/_catalog?n=${CATALOG_PAGE}`;
+      while (url !== undefined && looked < CATALOG_MAX && found.length < options.limit) {
+        const response = await session.request({
+          method: 'GET',
+          url,
+          scopes: ['registry:catalog:*'],
+          ...(options.signal && { signal: options.signal }),
+        });
+        const doc: unknown = JSON.parse((await readBody(response, 8 << 20)).toString('utf8'));
+        const names: unknown[] = isObject(doc) && Array.isArray(doc.repositories) ? doc.repositories : [];
+        found.push(
+          ...names.filter((name): name is string => typeof name === 'string' && name.includes(term)),
+        );
+        looked += names.length;
+        url = names.length === 0 ? undefined : nextPage(response.headers.link, response.url, endpoint.url);
+      }
+      return found.slice(0, options.limit);
     });
   }
 

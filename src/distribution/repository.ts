@@ -213,7 +213,7 @@ function headOf(response: HttpResponse): ManifestHead {
 }
 
 /** The next page by RFC 8288's Link field; within the same registry only. */
-function nextPage(link: string | undefined, from: string, base: string): string | undefined {
+export function nextPage(link: string | undefined, from: string, base: string): string | undefined {
   const target = /<([^>]+)>\s*;\s*rel="?next"?/.exec(link ?? '')?.[1];
   if (target === undefined) return undefined;
   const url = new URL(target, from);

@@ -10,7 +10,7 @@ import type {
   ImageSummary,
 } from '@docker/node-sdk';
 import { Registry, type RegistryAuth } from '../distribution/index.ts';
-import { invalidParameter } from '../errdefs/index.ts';
+import { invalidParameter, messageOf } from '../errdefs/index.ts';
 import {
   type Digest,
   encodeImageConfig,
@@ -26,6 +26,7 @@ import { ImageRecords } from './image-records.ts';
 import { ImageViews } from './image-view.ts';
 import { importImage } from './import.ts';
 import { history, inspect } from './inspect.ts';
+import { anyBlob } from './layer-blob.ts';
 import { LayerFetcher } from './layer-fetch.ts';
 import { list } from './list.ts';
 import { load } from './load.ts';
@@ -89,6 +90,7 @@ export class ImageService {
 
   /** Resolves to the image (of several tags the last). An abort keeps what came for the next attempt. */
   pull(options: PullOptions): Promise<Image> {
+    this.#room.snapshots.warmUp?.();
     return pull(this.#room, this.#fetcher, options);
   }
 
@@ -97,6 +99,7 @@ export class ImageService {
   }
 
   async load(options: LoadOptions): Promise<Image[]> {
+    this.#room.snapshots.warmUp?.();
     return this.#orSweep(load(this.#room, options));
   }
 
@@ -227,6 +230,26 @@ export class ImageService {
    */
   collectGarbage(options: { atStart?: boolean } = {}): Promise<void> {
     return this.#room.collector.sweep(options);
+  }
+
+  /**
+   * Unpacks again what a crash of the machine took: layers of images that the snapshot room does not have (any
+   * more). Call it at start. What cannot be repaired is logged.
+   */
+  async repair(): Promise<void> {
+    const { records, snapshots } = this.#room;
+    const missing = records.allDiffIds().filter((diffId) => !snapshots.hasLayer(diffId));
+    await Promise.all(missing.map((diffId) => this.#unpackAgain(diffId)));
+  }
+
+  async #unpackAgain(diffId: Digest): Promise<void> {
+    const { content, snapshots, log } = this.#room;
+    try {
+      const blob = anyBlob(this.#room, diffId);
+      await snapshots.applyLayer({ open: () => ({ path: content.path(blob.digest) }), diffId });
+    } catch (err) {
+      log(`layer ${diffId} is missing and cannot be unpacked again: ${messageOf(err)}`);
+    }
   }
 
   /** Ends connections to registries. */

@@ -4,7 +4,7 @@ import { type Digest, familiarName } from '../oci/index.ts';
 import { manifestSummaries } from './list.ts';
 import { originalManifests } from './manifest-plan.ts';
 import { checkPlatform, completePlatform, noSuchImage, resolveId } from './resolve.ts';
-import type { Room } from './room.ts';
+import { layerSize, type Room } from './room.ts';
 import type { PlatformRequest } from './types.ts';
 
 const ZERO_TIME = '0001-01-01T00:00:00Z';
@@ -99,7 +99,7 @@ export function history(
       Created: Math.floor((Date.parse(step.created ?? '') || 0) / 1000),
       CreatedBy: step.created_by ?? '',
       Comment: step.comment ?? '',
-      Size: diffId === undefined ? 0 : room.snapshots.layerSize(diffId),
+      Size: diffId === undefined ? 0 : layerSize(room, diffId),
       Tags: [],
     };
   });

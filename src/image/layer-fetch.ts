@@ -3,7 +3,7 @@
  * layer share one download; it is broken off when the last of them goes away.
  */
 import { closeSync, openSync } from 'node:fs';
-import { fetchBlob, type Repository, throwIfAborted } from '../distribution/index.ts';
+import { blobRef, fetchBlob, type Repository, throwIfAborted } from '../distribution/index.ts';
 import { cancelled } from '../errdefs/index.ts';
 import type { Descriptor, Digest } from '../oci/index.ts';
 import { shortId } from '../oci/index.ts';
@@ -177,9 +177,11 @@ class LayerJob {
         () => undefined,
         (failure: unknown) => failure,
       );
-      throw cause !== undefined && !restarted && this.#listeners.size > 0 && this.#abort.signal.aborted
-        ? cause
-        : err;
+      if (cause === undefined || restarted || this.#listeners.size === 0 || !this.#abort.signal.aborted)
+        throw err;
+      // What cannot be unpacked is of no use to a later attempt either.
+      content.discard(blobRef(descriptor.digest));
+      throw cause;
     } finally {
       if (fd !== undefined) closeSync(fd);
     }

@@ -6,7 +6,7 @@ import type { ImageRow } from './image-records.ts';
 import { createdMs } from './image-view.ts';
 import { originalManifests } from './manifest-plan.ts';
 import { resolveId } from './resolve.ts';
-import type { Room } from './room.ts';
+import { layerSize, type Room } from './room.ts';
 import { parseTimestamp } from './time-filter.ts';
 import type { Filters, ListOptions } from './types.ts';
 
@@ -75,10 +75,7 @@ function summarise(
     SharedSize:
       shared === undefined
         ? -1
-        : config.rootfs.diff_ids.reduce(
-            (n, id) => n + (shared.has(id) ? room.snapshots.layerSize(id) : 0),
-            0,
-          ),
+        : config.rootfs.diff_ids.reduce((n, id) => n + (shared.has(id) ? layerSize(room, id) : 0), 0),
     Labels: config.config?.Labels ?? {},
     Containers: options.containerCount ? room.usedBy(row.id).length : -1,
     ...(options.manifests ? { Manifests: manifestSummaries(room, row, config) } : {}),

@@ -35,5 +35,10 @@ export function tell(
 
 /** Bytes of the files of a chain. */
 export function chainSize(room: Room, diffIds: readonly Digest[]): number {
-  return diffIds.reduce((sum, diffId) => sum + room.snapshots.layerSize(diffId), 0);
+  return diffIds.reduce((sum, diffId) => sum + layerSize(room, diffId), 0);
+}
+
+/** Bytes of the files of a layer; 0 while it waits to be unpacked again after a crash of the machine. */
+export function layerSize(room: Room, diffId: Digest): number {
+  return room.snapshots.hasLayer(diffId) ? room.snapshots.layerSize(diffId) : 0;
 }

@@ -95,7 +95,8 @@ function parts(
   );
   if (whole !== undefined) return { plan: whole, layers: whole.manifest.layers };
   const layers = room.records.diffIds(id).map((diffId) => anyBlob(room, diffId));
-  return { plan: makeManifest(room, id, layers, 'oci'), layers };
+  const plan = makeManifest(room, id, layers, 'oci');
+  return { plan, layers: plan.manifest.layers };
 }
 
 function* members(room: Room, images: readonly SavedImage[]): Generator<TarInput> {

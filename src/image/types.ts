@@ -79,6 +79,8 @@ export interface LayerStore {
   layerSize(diffId: Digest): number;
   listLayers(): Digest[];
   removeLayer(diffId: Digest): Promise<void>;
+  /** Told when layers are about to come. */
+  warmUp?(): void;
 }
 
 export interface ImageServiceOptions {
