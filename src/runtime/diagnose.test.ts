@@ -52,6 +52,7 @@ function expect(name: string, exitCode: number, ...patterns: RegExp[]): void {
 
 test('not found: in PATH, by path, relative to the working directory, a dangling link', () => {
   expect('nope', 127, /exec: "nope": executable file not found in \$PATH$/);
+  assert.equal(diagnose('mount-all', 'executable file `mount-all` not found').exitCode, 127);
   expect('/bin/nope', 127, /exec: "\/bin\/nope": no such file or directory$/);
   put('work/run.sh', '#!/bin/absent\n');
   expect('./run.sh', 127, /interpreter \/bin\/absent is not in the image/);

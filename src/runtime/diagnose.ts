@@ -49,9 +49,10 @@ export function diagnoseStartFailure(
   return { message: PREFIX + runtimeMessage, exitCode: exitCodeOf(runtimeMessage) };
 }
 
-/** Mounts, limits and devices fail with errnos, too: then the program is not to blame. */
+/** Mounts, limits and devices fail with errnos, too: then the program is not to blame. Its name, in quotes, does not count. */
 function isAboutProgram(message: string): boolean {
-  return !/\b(mount|cgroup|namespace|sysctl|rlimit|seccomp|chdir|device|capabilit)/i.test(message);
+  const words = message.replace(/`[^`]*`|"[^"]*"/g, '');
+  return !/\b(mount|cgroup|namespace|sysctl|rlimit|seccomp|chdir|device|capabilit)/i.test(words);
 }
 
 function exitCodeOf(message: string): 126 | 127 | 128 {

@@ -84,12 +84,12 @@ export function specResources(config: SpecResourceConfig): Omit<SpecResources, '
   const memory = memoryResources(config);
   const cpu = cpuResources(config);
   const blockIO = blockIoResources(config);
-  const pids = config.PidsLimit ?? undefined;
+  const pids = config.PidsLimit ?? 0;
   return {
     ...(memory === undefined ? {} : { memory }),
     ...(cpu === undefined ? {} : { cpu }),
-    // 0 and below mean "unlimited", which the runtime knows as -1 (or the absence on a new group).
-    ...(pids === undefined || pids === 0 ? {} : { pids: { limit: pids < 0 ? -1 : pids } }),
+    // 0 and below mean "unlimited", as a new group is; crun refuses a -1.
+    ...(pids > 0 ? { pids: { limit: pids } } : {}),
     ...(blockIO === undefined ? {} : { blockIO }),
   };
 }

@@ -9,6 +9,7 @@ import {
   demultiplex,
   execExited,
   exited,
+  type FixtureOptions,
   gone,
   readAll,
   ShimFixture,
@@ -296,6 +297,19 @@ test('the end of the container ends its execs', async () => {
   assert.equal(await ended, 137);
   assert.equal((await readAll(stream!)).length, 0);
   assert.equal((await exited(shim)).exitCode, 137);
+});
+
+test("what a container in the host's pid namespace leaves running is ended, and delays nothing", async () => {
+  const edit: FixtureOptions['edit'] = (config) => {
+    config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== 'pid');
+  };
+  const shim = fixture.create(sh('sleep 4242 & echo $!; exit 3'), { edit });
+  const output = shim.attach(both).then(readAll);
+  await shim.start();
+  assert.equal((await exited(shim)).exitCode, 3);
+  const left = demultiplex(await output).stdout.trim();
+  await gone(shim);
+  await until(() => !fs.existsSync(`/proc/${left}`), 'the process left behind');
 });
 
 test('many execs: no descriptor and no zombie stays', async () => {

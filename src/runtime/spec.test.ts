@@ -91,7 +91,8 @@ test('resources, and warnings for what the control groups cannot do', () => {
   assert.deepEqual(resources.cpu, { shares: 512, period: 100000, quota: 150000, cpus: '0' });
   assert.equal(resources.pids, undefined);
   assert.deepEqual(resources.blockIO, { weight: 300 });
-  assert.deepEqual(hostConfig({ PidsLimit: -1 }).linux.resources.pids, { limit: -1 });
+  assert.equal(hostConfig({ PidsLimit: -1 }).linux.resources.pids, undefined);
+  assert.deepEqual(hostConfig({ PidsLimit: 7 }).linux.resources.pids, { limit: 7 });
   const weak = generateSpec(
     input({
       hostConfig: config,

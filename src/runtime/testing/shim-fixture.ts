@@ -9,7 +9,7 @@ import type { ExitRecord, ShimHandle, ShimOptions } from '../index.ts';
 import { startShim } from '../index.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../../..');
-const SHIM = join(PROJECT, '.build/wharf-shim');
+const SHIM = process.env.WHARF_SHIM ?? join(PROJECT, '.build/wharf-shim');
 const APPLETS =
   'sh cat echo true false sleep head yes stty seq dd printf env ls kill tr wc id test chmod'.split(' ');
 
@@ -22,7 +22,7 @@ export interface FixtureOptions extends Partial<ShimOptions> {
 /** The parts of config.json that tests touch. */
 export interface OciConfig {
   process: { args: string[]; terminal: boolean; user: { uid: number; gid: number } };
-  linux: { resources: { memory?: { limit: number; swap?: number } } };
+  linux: { namespaces: { type: string }[]; resources: { memory?: { limit: number; swap?: number } } };
 }
 
 export class ShimFixture {
