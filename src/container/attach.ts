@@ -41,7 +41,8 @@ export async function attach(
   }
   const log = request.logs ? logReader(lifecycle, container, request, tty) : undefined;
   if (!request.stream) return { stream: new SessionStream({ sources: log ? [log] : [] }), tty };
-  await container.gone;
+  // A run that has just ended takes its bundle down first; one that goes on is attached to as it is.
+  if (!container.running) await container.gone;
   const live = await lifecycle.shim(container).attach({
     stdin: request.stdin && (record.config.OpenStdin ?? false),
     stdout: request.stdout,
