@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { notFound } from '../errdefs/index.ts';
+import { notFound, unauthorized } from '../errdefs/index.ts';
 import { fakeBackends, serve } from './testing/fake-backends.ts';
 import { exchange, rawClient, request } from './testing/raw-client.ts';
 
@@ -184,6 +184,10 @@ test('a pull that fails early has a status, later a last line', async () => {
     throw notFound('manifest unknown');
   };
   assert.deepEqual([(await pull()).status, (await pull()).body], [404, '{"message":"manifest unknown"}\n']);
+  backends.images.pull = async () => {
+    throw unauthorized('Head "http://r/v2/": no basic auth credentials');
+  };
+  assert.equal((await pull()).status, 500);
   backends.images.pull = async ({ onProgress }) => {
     onProgress({ status: 'Pulling from library/x', id: '1' });
     await tick();

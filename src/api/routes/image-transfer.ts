@@ -1,6 +1,6 @@
 /** Images on the move: pull, import, push, save, load. */
 import { Readable } from 'node:stream';
-import { invalidParameter, messageOf, system } from '../../errdefs/index.ts';
+import { invalidParameter, isKind, messageOf, system } from '../../errdefs/index.ts';
 import type { Backends, ImageBackend } from '../backends.ts';
 import { registryAuth } from '../body.ts';
 import { backend } from '../presence.ts';
@@ -54,13 +54,30 @@ export function imageTransferRoutes(backends: Backends): Route[] {
   ];
 }
 
+/**
+ * A registry that wants a password nobody gave is a 500, as dockerd answers: at a 401 the stock CLI asks for a
+ * login on its standard input, which a script never gives.
+ */
+async function transfer(r: ApiRequest, run: (onProgress: ProgressSink) => Promise<void>): Promise<void> {
+  await sendProgress(r, async (onProgress) => {
+    try {
+      await run(onProgress);
+    } catch (err) {
+      if (isKind(err, 'Unauthorized') && err.message.includes('no basic auth credentials')) {
+        throw system(err.message, { cause: err });
+      }
+      throw err;
+    }
+  });
+}
+
 async function pull(r: ApiRequest, images: ImageBackend): Promise<void> {
   // `docker pull -a` may send a name with a trailing colon.
   const image = (r.query.get('fromImage') ?? '').replace(/:$/, '');
   const tag = r.query.get('tag');
   const platform = r.has('pullPlatform') ? r.query.platformName('platform') : undefined;
   const auth = registryAuth(r.req);
-  await sendProgress(r, (onProgress) =>
+  await transfer(r, (onProgress) =>
     images.pull({
       image,
       ...(tag === undefined ? {} : { tag }),
@@ -76,7 +93,7 @@ async function push(r: ApiRequest, images: ImageBackend): Promise<void> {
   const tag = r.query.get('tag');
   const platform = r.has('pushPlatform') ? onePlatform(r) : undefined;
   const auth = registryAuth(r.req);
-  await sendProgress(r, (onProgress) =>
+  await transfer(r, (onProgress) =>
     images.push({
       image: r.param('name'),
       ...(tag === undefined ? {} : { tag }),
