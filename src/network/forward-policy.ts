@@ -37,6 +37,7 @@ export class ForwardPolicy {
       );
       if (iptables) this.#except(hasDockerUser(chains) ? 'DOCKER-USER' : 'FORWARD', links);
       for (const chain of dropping) if (chain !== iptables) this.#warn(chain);
+      if (chains.some((chain) => chain.table === 'firewalld')) this.#warnOfFirewalld(links);
     } catch (err) {
       this.#log.warn(`cannot look for firewall rules that drop forwarded packets: ${messageOf(err)}`);
     }
@@ -103,6 +104,17 @@ export class ForwardPolicy {
     this.#log.warn(
       `the nftables chain "${name}" drops forwarded packets by default: containers reach other hosts only if it accepts their bridges`,
     );
+  }
+
+  /** firewalld rejects by its last rule, not by policy, and writes its tables anew: a zone is the way. */
+  #warnOfFirewalld(links: readonly string[]): void {
+    for (const link of links) {
+      if (this.#told.has(link)) continue;
+      this.#told.add(link);
+      this.#log.warn(
+        `firewalld is active: for containers to reach other hosts run 'firewall-cmd --permanent --zone=trusted --add-interface=${link} && firewall-cmd --reload'`,
+      );
+    }
   }
 
   #chains(): Chain[] {

@@ -309,6 +309,43 @@ if (inNamespaces(import.meta.url)) {
     lab.run(undefined, 'iptables -P FORWARD ACCEPT; iptables -F; iptables -X');
   });
 
+  test('without DOCKER-USER the exceptions go to the head of FORWARD; other chains that drop are named', () => {
+    lab.run(
+      undefined,
+      'iptables -P FORWARD DROP; iptables -A FORWARD -j ufw-none; iptables -A FORWARD -p icmp -j DROP',
+    );
+    lab.run(
+      undefined,
+      "nft 'table inet strict { chain gate { type filter hook forward priority 5; policy drop; }; }'",
+    );
+    restart();
+    restart();
+    assert.deepEqual(lab.run(undefined, 'iptables -S FORWARD').output.split('\n').slice(1), [
+      '-A FORWARD -o wharf0 -j ACCEPT',
+      '-A FORWARD -i wharf0 -j ACCEPT',
+      '-A FORWARD -p icmp -j DROP',
+    ]);
+    assert.ok(lab.messages.some((message) => message.includes('"inet strict gate" drops forwarded packets')));
+    lab.run(undefined, 'nft delete table inet strict; iptables -P FORWARD ACCEPT; iptables -F');
+  });
+
+  test('the default bridge has the address of --bip, and gives way when the host needs its subnet', async () => {
+    service.close();
+    store.close();
+    ({ service, store } = lab.service({ bip: '10.9.8.7/24' }));
+    service.init(new Set());
+    assert.match(lab.run(undefined, 'ip -o -4 addr show wharf0').output, / 10\.9\.8\.7\/24 /);
+    lab.start(service, A);
+    assert.equal(service.settings(A)?.Gateway, '10.9.8.7');
+    service.release(A);
+    restart();
+    assert.equal(service.inspect('bridge').IPAM?.Config?.[0]?.Subnet, '10.9.8.0/24');
+    lab.run(undefined, 'ip route add 10.9.0.0/16 dev lan');
+    restart();
+    assert.equal(service.inspect('bridge').IPAM?.Config?.[0]?.Subnet, '172.17.0.0/16');
+    assert.equal(lab.run(undefined, 'ip -o -4 addr show wharf0 | grep -c inet').output, '1');
+  });
+
   test('/etc/hosts and resolv.conf say what Docker’s say', () => {
     lab.start(service, A);
     const files = service.files(A, {
