@@ -43,7 +43,7 @@ describe('images', { skip: absent('docker-28', 'skopeo', 'umoci') }, () => {
     assert.deepEqual((JSON.parse(config) as { config: { Cmd: string[] } }).config.Cmd, ['sh']);
     mkdirSync(path('layout'));
     await ok(['tar', '-xf', path('saved.tar'), '-C', path('layout')]);
-    const raw = JSON.parse(await skopeo('inspect', '--raw', `oci:${path('layout')}`)) as {
+    const raw = JSON.parse(await skopeo('inspect', '--raw', `oci:${path('layout')}:latest`)) as {
       config: { digest: string };
     };
     assert.equal(raw.config.digest, id, 'the image ID is the digest of the configuration');

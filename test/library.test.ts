@@ -33,7 +33,10 @@ describe('library', () => {
     test(`${name}: a valid image to others`, { skip: absent('skopeo') }, async () => {
       const { path, tags, id } = await buildImage(name);
       const skopeo = [clientPath('skopeo'), '--insecure-policy', 'inspect', '--raw'];
-      for (const source of [`docker-archive:${path}:${tags[0]}`, `oci-archive:${path}:${tags[0]?.split(':')[1]}`]) {
+      for (const source of [
+        `docker-archive:${path}:${tags[0]}`,
+        `oci-archive:${path}:${tags[0]?.split(':')[1]}`,
+      ]) {
         const raw = await ok([...skopeo, ...(source.startsWith('docker') ? ['--config'] : []), source]);
         assert.ok(raw.includes(source.startsWith('docker') ? '"diff_ids"' : id), source);
       }

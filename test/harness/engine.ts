@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createReadStream, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { buildImage } from '../../library/build.ts';
 import { EngineClient, streamError, waitFor } from '../../scripts/engine-client.ts';
 import { type ClientName, clientPath } from './clients.ts';
@@ -201,6 +202,13 @@ export class TestEngine {
 
   holdings(): Promise<Holdings> {
     return holdings(this.sandbox);
+  }
+
+  /** Waits until the engine holds what it did before; what is taken down behind an answer has a few seconds for it. */
+  async settles(before: Holdings): Promise<void> {
+    const same = async () => isDeepStrictEqual(await this.holdings(), before);
+    await waitFor('the books to balance', same, { timeout: 5000 }).catch(() => {});
+    assert.deepEqual(await this.holdings(), before);
   }
 
   /** Removes all containers, volumes and networks of the user's, as far as the engine knows them. */

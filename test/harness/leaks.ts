@@ -18,8 +18,11 @@ export interface Holdings {
   rows: Record<string, number>;
 }
 
-/** The database's journal comes and goes; what the database holds is counted as rows. */
-const KEPT = /^data\/wharf\.db(-wal|-shm)?$/;
+/**
+ * The database's journal comes and goes; what the database holds is counted as rows. What is in trash is being removed.
+ * A download that was cut off is kept for a day, to be taken up again.
+ */
+const KEPT = /^data\/(wharf\.db(-wal|-shm)?$|\w+\/trash\/|content\/ingest\/)/;
 
 /** Everything the engine in `sandbox` holds now. */
 export async function holdings(sandbox: Sandbox): Promise<Holdings> {
