@@ -7,8 +7,10 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { type CgroupStats, readCgroupStats } from './cgroup-stats.ts';
+import { reconfigureFilesystem } from './fs-context.ts';
 import { isErrno } from './libc.ts';
-import { mountFilesystem, readMountInfo, reconfigureFilesystem } from './mount.ts';
+import { mountFilesystem } from './mount.ts';
+import { readMountInfo } from './mount-info.ts';
 
 /** `hybrid`: v1 hierarchies, and a v2 one without controllers beside them. */
 export type CgroupMode = 'v1' | 'hybrid' | 'v2';
