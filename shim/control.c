@@ -91,6 +91,15 @@ static void send_state(struct control *c)
 	add_json(&line, "id", shim->options.id);
 	add_json(&line, "bundle", shim->options.bundle);
 	add_json(&line, "exitPath", shim->options.exit_path);
+	add_json(&line, "runtime", shim->options.runtime);
+	add_json(&line, "runtimeRoot", shim->options.runtime_root);
+	text_printf(&line, ",\"runtimeArgs\":[");
+	for (int i = 0; i < shim->options.runtime_arg_count; i++) {
+		if (i)
+			text_add(&line, ",", 1);
+		text_json_string(&line, shim->options.runtime_args[i]);
+	}
+	text_printf(&line, "]");
 	if (init->state == RUNNING) {
 		char at[40];
 		time_rfc3339(at, &init->started_at);
@@ -162,14 +171,14 @@ static void start(struct control *c, const char *seq)
 	if (init->state != IDLE)
 		return reply(c, seq, "conflict", "the container was started already");
 	unlink(shim->options.exit_path);
-	if (shim->options.log_path && logfile_open(&shim->log) < 0) {
-		auto_text message = {0};
-		text_printf(&message, "failed to initialize logging driver: open %s: %s", shim->options.log_path, strerror(errno));
-		return reply(c, seq, "system", message.data);
-	}
 	init->started = init_started;
 	init->started_for = c;
 	init->started_seq = strtoul(seq, NULL, 10);
+	if (shim->options.log_path && logfile_open(&shim->log) < 0) {
+		auto_text message = {0};
+		text_printf(&message, "failed to initialize logging driver: open %s: %s", shim->options.log_path, strerror(errno));
+		return process_refuse(init, message.data);
+	}
 	process_start(init);
 }
 

@@ -67,7 +67,8 @@ void shim_end(struct shim *shim)
 	 */
 	if (shim->options.fast_delete && shim->init->reaped && cgroup_remove(&shim->options) && remove_crun_state(&shim->options))
 		return shim_deleted(shim);
-	shim->delete_pid = runtime_delete(shim);
+	/* Nothing is left of a runtime that never ran. */
+	shim->delete_pid = shim->init->runtime_done ? runtime_delete(shim) : -1;
 	if (shim->delete_pid < 0)
 		shim_deleted(shim);
 }

@@ -274,6 +274,12 @@ struct process *process_new(struct shim *shim, const char *id)
 	return p;
 }
 
+void process_refuse(struct process *p, const char *message)
+{
+	p->state = STARTING;
+	fail(p, message);
+}
+
 void process_start(struct process *p)
 {
 	struct shim *shim = p->shim;

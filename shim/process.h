@@ -41,6 +41,8 @@ struct process {
 };
 
 struct process *process_new(struct shim *shim, const char *id);
+/* Ends a start that cannot be: `message` says why. */
+void process_refuse(struct process *process, const char *message);
 /* Starts it with the runtime; the outcome comes by `started`. */
 void process_start(struct process *process);
 struct process *process_find(struct shim *shim, const char *id);

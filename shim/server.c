@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum { MAX_REQUEST = 8192, MAX_WORDS = 8 };
 
@@ -154,6 +155,9 @@ static void on_listener(struct source *source, uint32_t events)
 
 void server_open(struct shim *shim)
 {
+	struct stat st;
+	if (stat(shim->options.socket, &st) == 0)
+		shim->socket_inode = st.st_ino;
 	shim->listener = (struct source){.fd = LISTEN_FD, .ready = on_listener};
 	loop_watch(&shim->loop, &shim->listener, EPOLLIN);
 }
@@ -162,6 +166,9 @@ void server_close(struct shim *shim)
 {
 	if (shim->listener.fd < 0)
 		return;
-	unlink(shim->options.socket);
+	/* By now it may be the container's next shim that serves there. */
+	struct stat st;
+	if (stat(shim->options.socket, &st) == 0 && st.st_ino == shim->socket_inode)
+		unlink(shim->options.socket);
 	loop_unwatch_close(&shim->loop, &shim->listener);
 }

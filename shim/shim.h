@@ -47,6 +47,7 @@ struct shim {
 	struct stray strays[STRAYS];
 	unsigned next_stray, serial;
 	int clients;
+	ino_t socket_inode;
 	pid_t delete_pid; /* the runtime's delete, while it runs */
 	bool ending;      /* the container has ended; `exit_record` holds how, unless it never started */
 	bool gone;        /* and nothing of it is left */

@@ -13,6 +13,7 @@ export { type ExecProcessInput, execProcess } from './exec-process.ts';
 export { type HostFacts, hostFacts } from './host-facts.ts';
 export { MASKED_PATHS, READONLY_PATHS } from './protected-paths.ts';
 export { specResources, supportedResources } from './resources.ts';
+export { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
 export { RuntimeError } from './runtime-error.ts';
 export { customSeccomp, defaultSeccomp } from './seccomp.ts';
 export { parseSecurityOpts, type SecurityOptions } from './security-opt.ts';

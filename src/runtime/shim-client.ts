@@ -58,8 +58,7 @@ export function startShim(o: ShimOptions): ShimHandle {
     const argv = shimArguments(o, runtime !== undefined);
     const pid = posixSpawn({ path: o.shimPath, argv, env: shimEnvironment(), fds, setsid: true });
     reap(pid, () => {}); // its control connection tells its end
-    const { id, bundle, socketPath, exitPath } = o;
-    return new Shim({ id, pid, bundle, socketPath, exitPath }, new Socket({ fd: ours }));
+    return new Shim({ ...o, pid }, new Socket({ fd: ours }));
   } catch (err) {
     closeFd(ours);
     fs.rmSync(o.socketPath, { force: true });
@@ -88,6 +87,9 @@ export async function connectShim(socketPath: string): Promise<ShimHandle> {
     pid: state.shim,
     bundle: state.bundle,
     exitPath: state.exitPath,
+    runtimePath: state.runtime,
+    runtimeRoot: state.runtimeRoot,
+    runtimeArgs: state.runtimeArgs,
     socketPath,
   };
   const shim = new Shim(identity, socket, state);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { conflict, notFound } from '../errdefs/index.ts';
 import { readExit } from './exit-record.ts';
+import { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
 import { ControlConnection } from './shim-control.ts';
 import type { ControlMessage, StateMessage } from './shim-messages.ts';
 import { request } from './shim-stream.ts';
@@ -40,8 +41,7 @@ class Once<T extends unknown[]> {
 }
 
 /** What a handle knows when it is made. */
-export interface ShimIdentity {
-  id: string;
+export interface ShimIdentity extends RuntimeContainer {
   pid: number;
   bundle: string;
   socketPath: string;
@@ -92,7 +92,11 @@ export class Shim implements ShimHandle {
 
   async start(): Promise<{ pid: number; startedAt: string }> {
     if (this.#state !== 'idle') throw conflict('the container was started already');
-    const answer = await this.#control.call('start');
+    const answer = await this.#control.call('start').catch(async (err: unknown) => {
+      // The container may be started anew at once: what the failed start has left must be gone.
+      await new Promise<void>((resolve) => this.#gone.on(resolve));
+      throw err;
+    });
     const { pid = 0, startedAt = '' } = answer;
     this.#startedAt = startedAt;
     // The end may have been told in the same read.
@@ -221,8 +225,20 @@ export class Shim implements ShimHandle {
 
   #onClose(): void {
     if (this.#letGo) return;
-    // The shim has died before its time; or between the record and telling it.
-    if (this.#state === 'running') this.#ended(this.#recordOrUnknown());
+    if (this.#state === 'running') void this.#died();
+    else this.#vanish();
+  }
+
+  /** The shim has died before its time; or between the record and telling it. */
+  async #died(): Promise<void> {
+    const record = this.#recordOrUnknown();
+    // Without its shim the container has no streams: it is ended, too.
+    await deleteRuntimeState(this.#identity).catch(() => false);
+    this.#ended(record);
+    this.#vanish();
+  }
+
+  #vanish(): void {
     for (const id of [...this.#held.keys()]) this.#release(id);
     this.#execs.clear();
     this.#state = 'gone';

@@ -10,6 +10,9 @@ export interface StateMessage {
   id: string;
   bundle: string;
   exitPath: string;
+  runtime: string;
+  runtimeRoot: string;
+  runtimeArgs: string[];
   pid?: number;
   startedAt?: string;
   execs: { id: string; pid: number }[];

@@ -60,7 +60,7 @@ export interface ExitRecord {
   startedAt: string;
   exitedAt: string;
   pid: number;
-  /** True when the shim died and the status could not be learned; the container may still run. */
+  /** True when the shim died and the status could not be learned; the container was ended. */
   unknown?: boolean;
 }
 
@@ -108,8 +108,8 @@ export interface ShimHandle {
   readonly execs: ReadonlyMap<string, number>;
   /**
    * Runs the container. Settles when its program was executed.
-   * @throws RuntimeError with the runtime's message, also when only the program could not be executed;
-   *   the shim has cleaned up and is going away then.
+   * @throws RuntimeError with the runtime's message, also when only the program could not be executed. Nothing
+   *   is left then, the shim is gone, and another one may be started for the container.
    */
   start(): Promise<{ pid: number; startedAt: string }>;
   /**
