@@ -9,6 +9,8 @@ type Framing =
 /** In a chunked body: what comes next. */
 type ChunkState = 'size' | 'data' | 'data-end' | 'trailer';
 
+const malformed = (): CliError => new CliError('malformed chunked answer');
+
 /** Unread pieces beyond which the socket is paused. */
 const HIGH_WATER = 16;
 const MAX_LINE = 64 << 10;
@@ -59,7 +61,13 @@ export class BodyReader implements AsyncIterable<Buffer> {
       framing.left -= part.length;
       this.#queue.push(part);
       if (framing.left === 0) this.#finish();
-    } else this.#chunked(framing, chunk);
+    } else {
+      try {
+        this.#chunked(framing, chunk);
+      } catch (err) {
+        this.#finish(err as Error);
+      }
+    }
     if (this.#queue.length > HIGH_WATER) this.#socket.pause();
     this.#wake?.();
   };
@@ -77,21 +85,23 @@ export class BodyReader implements AsyncIterable<Buffer> {
       }
       const end = chunk.indexOf(10);
       const piece = end < 0 ? chunk : chunk.subarray(0, end);
-      if (this.#line.length + piece.length > MAX_LINE)
-        return this.#finish(new CliError('malformed chunked answer'));
+      if (this.#line.length + piece.length > MAX_LINE) throw malformed();
       this.#line = this.#line.length ? Buffer.concat([this.#line, piece]) : piece;
       if (end < 0) return;
       chunk = chunk.subarray(end + 1);
       const line = this.#line.toString('latin1').replace(/\r$/, '');
       this.#line = Buffer.alloc(0);
       if (framing.state === 'data-end') {
-        if (line !== '') return this.#finish(new CliError('malformed chunked answer'));
+        if (line !== '') throw malformed();
         framing.state = 'size';
       } else if (framing.state === 'trailer') {
-        if (line === '') return this.#finish();
+        if (line === '') {
+          this.#finish();
+          return;
+        }
       } else {
         const size = /^\s*([0-9a-fA-F]{1,13})\s*(;.*)?$/.exec(line)?.[1];
-        if (size === undefined) return this.#finish(new CliError('malformed chunked answer'));
+        if (size === undefined) throw malformed();
         framing.left = Number.parseInt(size, 16);
         framing.state = framing.left === 0 ? 'trailer' : 'data';
       }

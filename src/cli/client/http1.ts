@@ -162,7 +162,8 @@ function readHead(socket: Socket, endpoint: Endpoint, request: WireRequest): Pro
         const rest = seen.subarray(end + 4);
         if (!parsed) {
           const plain = seen.toString('latin1', 0, Math.min(end, 80));
-          return fail(`${endpoint.display} does not speak HTTP: ${JSON.stringify(plain)}`);
+          fail(`${endpoint.display} does not speak HTTP: ${JSON.stringify(plain)}`);
+          return;
         }
         if (parsed.status < 200 && parsed.status !== 101) {
           seen = rest; // 100 Continue, 102 Processing

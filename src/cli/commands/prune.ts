@@ -61,7 +61,7 @@ export async function prune(
 interface PruneSpec {
   kind: PruneKind;
   flags: readonly Flag[];
-  warning: (all: boolean) => string;
+  warning: (all: boolean, cli: Cli) => string | Promise<string>;
   /** Networks take no space. */
   reportsSpace: boolean;
 }
@@ -75,7 +75,7 @@ function command({ kind, flags, warning, reportsSpace }: PruneSpec): Command {
       const all = flags.some((f) => f.name === 'all') && values.bool('all');
       if (
         !values.bool('force') &&
-        !(await confirm(cli, `${warning(all)}\nAre you sure you want to continue?`))
+        !(await confirm(cli, `${await warning(all, cli)}\nAre you sure you want to continue?`))
       )
         return;
       const { text, space } = await prune(cli, kind, values.list('filter'), all);
@@ -114,8 +114,9 @@ export const pruneNetworks: Command = command({
 export const pruneVolumes: Command = command({
   kind: 'volumes',
   flags: [allFlag('Remove all unused volumes, not just anonymous ones'), pruneFilter('label=<label>')],
-  warning: (all) =>
-    all
+  // Before API 1.42 named volumes went, too.
+  warning: async (all, cli) =>
+    all || !(await cli.client.supports('1.42'))
       ? 'WARNING! This will remove all local volumes not used by at least one container.'
       : 'WARNING! This will remove anonymous local volumes not used by at least one container.',
   reportsSpace: true,

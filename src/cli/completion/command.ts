@@ -19,7 +19,7 @@ export const bash: Command = script(
 export const zsh: Command = script(
   'zsh',
   ZSH,
-  'Load it in this shell:  source <(wharf completion zsh)\nFor every shell:        wharf completion zsh > "${fpath[1]}/_wharf"',
+  'Load it in this shell:  source <(wharf completion zsh)\nFor every shell: write it to a file named _wharf in a directory of $fpath',
 );
 export const fish: Command = script(
   'fish',

@@ -16,7 +16,7 @@ const BOOLS: Readonly<Record<string, string>> = {
   false: 'false',
   FALSE: 'false',
   False: 'false',
-}; // prettier-ignore
+};
 
 const INT = /^[+-]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|\d+)$/;
 

@@ -26,7 +26,7 @@ const empty = (target: string): NetworkAttachment => ({
   linkLocal: [],
   mac: '',
   gwPriority: 0,
-}); // prettier-ignore
+});
 
 /** Parses `bridge`, or `name=net,alias=a,ip=…,driver-opt=k=v`. @throws Error with docker's words */
 export function parseNetwork(value: string): NetworkAttachment {

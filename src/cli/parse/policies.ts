@@ -81,7 +81,7 @@ const SYSCTLS = new Set([
   'kernel.shmmax',
   'kernel.shmmni',
   'kernel.shm_rmid_forced',
-]); // prettier-ignore
+]);
 
 /** Checks `--sysctl`: only what a namespace of the container holds. */
 export function checkSysctl(value: string): string {

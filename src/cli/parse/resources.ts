@@ -37,7 +37,7 @@ const ULIMITS = new Set([
   'rttime',
   'sigpending',
   'stack',
-]); // prettier-ignore
+]);
 
 /** `--ulimit nofile=1024:2048`. */
 export function parseUlimit(value: string): ResourcesUlimitsInner {

@@ -111,7 +111,7 @@ class Run {
     const { value } = this.#pipe({ ...pipe, variables: [], assign: undefined }, dot, scope);
     const entries = rangeEntries(value);
     if (!entries) this.#fail(pipe.at, this.#shown(pipe), `range can't iterate over ${display(value)}`);
-    if (entries.length === 0) return this.walk(node.otherwise, dot, [...scope]);
+    if (entries.length === 0) this.walk(node.otherwise, dot, [...scope]);
     for (const [key, item] of entries) {
       const inner = [...scope];
       const [first, second] = pipe.variables;

@@ -295,7 +295,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\\': '\\',
   '"': '"',
   "'": "'",
-}; // prettier-ignore
+};
 
 function shown(token: Token | undefined): string {
   if (!token) return '"}}"';

@@ -33,7 +33,7 @@ const MAP_FIELDS = new Set([
   'Runtimes',
   'IndexConfigs',
   'Data',
-]); // prettier-ignore
+]);
 
 /** Whether the field's value is a map in Go, so that a missing key shows as `<no value>`. */
 export const isMapField = (key: string | undefined): boolean => key !== undefined && MAP_FIELDS.has(key);

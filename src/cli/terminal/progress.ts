@@ -58,7 +58,6 @@ export class ProgressView {
   readonly #out: Output;
   readonly #terminal: boolean;
   readonly #rows = new Map<string, number>();
-  #lines = 0;
 
   constructor(out: Output) {
     this.#out = out;
@@ -73,49 +72,34 @@ export class ProgressView {
       });
     }
     const { id = '', progressDetail } = message;
-    const hasProgress =
-      Boolean(message.progress) || (progressDetail !== undefined && Object.keys(progressDetail).length > 0);
+    const bar = progressDetail !== undefined && Object.keys(progressDetail).length > 0;
     if (!this.#terminal) {
-      if (!hasProgress) this.#out.write(this.#text(message, false));
+      if (!bar && !message.progress) this.#out.write(this.#text(message));
       return;
     }
-    if (id === '' || !(hasProgress || message.progressDetail)) {
-      if (id === '' || message.stream) {
-        this.#rows.clear();
-        this.#lines = 0;
-        this.#out.write(this.#text(message, hasProgress));
-        return;
-      }
+    // Messages that belong to a row carry a progressDetail, an empty one too.
+    if (id === '' || (progressDetail === undefined && !message.progress)) {
+      this.#rows.clear();
+      this.#out.write(this.#text(message));
+      return;
     }
     let row = this.#rows.get(id);
-    let newline = '';
+    let newRow = '';
     if (row === undefined) {
-      row = this.#lines++;
+      row = this.#rows.size;
       this.#rows.set(id, row);
-      newline = '\n';
+      newRow = '\n';
     }
-    const up = newline ? 0 : this.#lines - row;
-    const move = up > 0 ? `\x1b[${up}A` : '';
-    const back = up > 0 ? `\x1b[${up}B` : '';
-    // The new line is made first, then drawn from the one above, so that every row ends at the line below the last.
-    this.#out.write(
-      `${move}\x1b[2K\r${this.#text(message, hasProgress).replace(/\n$/, '')}\r${newline || back}`,
-    );
+    const distance = this.#rows.size - row;
+    const text = this.#text(message).replace(/\n$/, '');
+    this.#out.write(`${newRow}\x1b[${distance}A\x1b[2K\r${text}\r\x1b[${distance}B`);
   }
 
-  #text(message: ProgressMessage, progress: boolean): string {
-    if (message.stream) return message.stream;
-    let text = message.id ? `${message.id}: ` : '';
-    text += message.status ?? '';
-    if (progress) {
-      const columns = this.#out.size()?.columns ?? 80;
-      const shown =
-        message.progressDetail && Object.keys(message.progressDetail).length
-          ? progressBar(message.progressDetail, columns)
-          : (message.progress ?? '');
-      text += ` ${shown}`;
-    }
-    return `${text}\n`;
+  #text({ stream, id, status = '', progress, progressDetail }: ProgressMessage): string {
+    if (stream) return stream;
+    const columns = this.#out.size()?.columns ?? 80;
+    const shown = (progressDetail && progressBar(progressDetail, columns)) || progress || '';
+    return `${id ? `${id}: ` : ''}${status}${shown ? ` ${shown}` : ''}\n`;
   }
 }
 
@@ -128,7 +112,7 @@ export async function showProgress(
   const view = out && new ProgressView(out);
   for await (const message of jsonMessages(body)) {
     if (message.aux !== undefined && message.aux !== null) onAux?.(message.aux);
-    if (view) view.show(message);
+    else if (view) view.show(message);
     else if (message.errorDetail || message.error) {
       throw new CliError(message.errorDetail?.message || message.error || 'unknown error');
     }

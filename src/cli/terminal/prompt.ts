@@ -39,11 +39,13 @@ export function readHidden(cli: Cli, prompt: string): Promise<string> {
       for (const character of chunk.toString('utf8')) {
         if (character === '\r' || character === '\n') {
           end();
-          return resolve(text);
+          resolve(text);
+          return;
         }
         if (character === '\x03' || (character === '\x04' && text === '')) {
           end();
-          return reject(new CliError('', { exitCode: 130 }));
+          reject(new CliError('', { exitCode: 130 }));
+          return;
         }
         if (character === '\x7f' || character === '\b') text = [...text].slice(0, -1).join('');
         else text += character;

@@ -17,7 +17,7 @@ const FORWARDED = [
   'SIGXCPU',
   'SIGIO',
   'SIGPWR',
-] as const; // prettier-ignore
+] as const;
 
 /** After so many interrupts or terminations we end ourselves, should the container ignore them. */
 const PATIENCE = 3;

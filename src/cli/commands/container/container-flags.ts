@@ -67,7 +67,7 @@ const CAPABILITIES = [
   'SYS_TIME',
   'SYS_TTY_CONFIG',
   'WAKE_ALARM',
-]; // prettier-ignore
+];
 
 /** Flags that limit what a container may take. `update` has some of them, too. */
 const RESOURCE_FLAGS: readonly Flag[] = [
@@ -243,4 +243,4 @@ export const CONTAINER_FLAGS: readonly Flag[] = [
   ...STORAGE_FLAGS,
   ...HEALTH_FLAGS,
   ...OTHER_FLAGS,
-]; // prettier-ignore
+];

@@ -33,7 +33,7 @@ export const emptyRow = (container: string): StatsRow => ({
   blockWrite: 0,
   pids: 0,
   valid: false,
-}); // prettier-ignore
+});
 
 /** Share of one CPU used between two readings. */
 function cpuPercent({ cpu_stats: now, precpu_stats: before }: ContainerStatsResponse): number {

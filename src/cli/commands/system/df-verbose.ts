@@ -37,7 +37,7 @@ export function verboseUsage(usage: DiskUsage, json: boolean): string {
     },
   );
   const containers = renderList(usage.Containers ?? [], {
-    fields: containerFields(true),
+    fields: { ...containerFields(true), Size: { header: 'SIZE', value: (c) => humanSize(c.SizeRw ?? 0, 3) } },
     typeName: CONTAINER_TYPE,
     format: format(
       columns('ID', 'Image', 'Command', 'LocalVolumes', 'Size', 'RunningFor', 'Status', 'Names'),

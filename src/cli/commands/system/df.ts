@@ -92,7 +92,7 @@ function rows(usage: DiskUsage): UsageRow[] {
         ),
       percent: false,
     },
-  ]; // prettier-ignore
+  ];
 }
 
 function reclaimable({ reclaimable: bytes, size, percent }: UsageRow): string {
