@@ -59,6 +59,8 @@ test('statuses of the simple operations', async () => {
     ['POST', '/containers/c1/resize?h=24&w=80', 200],
     ['POST', '/containers/nope/start', 404],
     ['POST', '/images/create', 400],
+    ['POST', '/images/create?fromImage=scratch&tag=x', 403],
+    ['POST', '/images/create?fromImage=docker.io/library/scratch:latest', 403],
     ['GET', '/swarm', 503],
     ['POST', '/swarm/leave', 503],
     ['POST', '/swarm/init', 501],

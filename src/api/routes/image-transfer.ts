@@ -1,6 +1,6 @@
 /** Images on the move: pull, import, push, save, load. */
 import { Readable } from 'node:stream';
-import { invalidParameter, isKind, messageOf, system } from '../../errdefs/index.ts';
+import { forbidden, invalidParameter, isKind, messageOf, system } from '../../errdefs/index.ts';
 import type { Backends, ImageBackend } from '../backends.ts';
 import { registryAuth } from '../body.ts';
 import { backend } from '../presence.ts';
@@ -74,6 +74,8 @@ async function transfer(r: ApiRequest, run: (onProgress: ProgressSink) => Promis
 async function pull(r: ApiRequest, images: ImageBackend): Promise<void> {
   // `docker pull -a` may send a name with a trailing colon.
   const image = (r.query.get('fromImage') ?? '').replace(/:$/, '');
+  if (/^(docker\.io\/)?(library\/)?scratch(?![^:@])/.test(image))
+    throw forbidden("'scratch' is a reserved name");
   const tag = r.query.get('tag');
   const platform = r.has('pullPlatform') ? r.query.platformName('platform') : undefined;
   const auth = registryAuth(r.req);
