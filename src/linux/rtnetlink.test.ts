@@ -11,6 +11,7 @@ import {
   deleteNeighbour,
   deleteNetns,
   deleteRoute,
+  linkIndex,
   NetlinkError,
   newAddress,
   newBridge,
@@ -73,6 +74,14 @@ test('a veth pair is made complete: named, mastered, up, its peer elsewhere, see
   closeSync(fd);
   const port = rtnetlink.link('port');
   assert.equal(port?.master, bridge?.index);
+  assert.equal(
+    withNetns(here, () => linkIndex('port')),
+    port?.index,
+  );
+  assert.equal(
+    withNetns(here, () => linkIndex('eth0')),
+    undefined,
+  );
   assert.equal(port?.peerElsewhere, true);
   assert.match(ip(there, 'ip -o link show eth0'), /mtu 1300 .* 02:42:00:00:00:09 /);
   rtnetlink.run(setBridgePort(port?.index ?? 0, { hairpin: true, isolated: true }));

@@ -208,7 +208,7 @@ function configureInside(attachments: readonly Attachment[]): void {
       if (link === undefined)
         throw new Error(`network: ${endpoint.interfaceName} is missing in the container`);
       const address = `${endpoint.address}/${parseCidr(bridge.subnet)?.prefix.length}`;
-      requests.push(setLink(link.index, { up: true }), newAddress({ index: link.index, address }));
+      requests.push(setLink(index, { up: true }), newAddress({ index, address }));
       if (defaultRoute) requests.push(newRoute({ to: 'default', via: bridge.gateway }));
     }
     rtnetlink.run(...requests);
