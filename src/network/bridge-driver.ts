@@ -3,6 +3,7 @@
  * whole attachment is two sends of rtnetlink, well under a millisecond.
  */
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { system } from '../errdefs/index.ts';
 import {
   deleteLink,
   isErrno,
@@ -191,7 +192,7 @@ export class BridgeDriver {
 
   #link(name: string): Link {
     const link = this.#rtnetlink.link(name);
-    if (link === undefined) throw new Error(`network: link ${name} is not there`);
+    if (link === undefined) throw system(`network: link ${name} is not there`);
     return link;
   }
 }
@@ -204,9 +205,10 @@ function configureInside(attachments: readonly Attachment[]): void {
     for (const { endpoint, bridge, defaultRoute } of attachments) {
       // As Docker: no IPv6 on links of networks without it. Before the link is up, so that none is ever sent.
       writeSetting(`net/ipv6/conf/${endpoint.interfaceName}/disable_ipv6`, '1');
-      const link = rtnetlink.link(endpoint.interfaceName);
-      if (link === undefined)
-        throw new Error(`network: ${endpoint.interfaceName} is missing in the container`);
+      const index = linkIndex(endpoint.interfaceName);
+      if (index === undefined) {
+        throw system(`network: ${endpoint.interfaceName} is missing in the container`);
+      }
       const address = `${endpoint.address}/${parseCidr(bridge.subnet)?.prefix.length}`;
       requests.push(setLink(index, { up: true }), newAddress({ index, address }));
       if (defaultRoute) requests.push(newRoute({ to: 'default', via: bridge.gateway }));
