@@ -160,7 +160,7 @@ describe('survival', { skip }, () => {
 
   test(`killed at ${ROUNDS} random moments (WHARF_TEST_SEED=${SEED}): all is accounted for and nothing is left`, async () => {
     const random = generator(SEED);
-    const baseline = await engine().holdings();
+    const baseline = await engine().quiet();
     const talker = await create('talker', TALKER);
     await start(talker);
     /** id → exit code of containers whose start was confirmed. */

@@ -1,7 +1,8 @@
 import { kindOf, messageOf, WharfError } from '../errdefs/index.ts';
 import { RootedDir } from '../linux/index.ts';
-import { diagnoseStartFailure, RuntimeError } from '../runtime/index.ts';
+import { diagnoseStartFailure, type ProgramFiles, RuntimeError } from '../runtime/index.ts';
 import type { Container, ExecRequest } from './container.ts';
+import { MountedFiles } from './mounted-files.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -19,7 +20,7 @@ export function explainStartFailure(
 ): StartFailure {
   if (!(err instanceof RuntimeError)) return { error: asWharfError(err), exitCode: 128 };
   const { config } = record;
-  return explain(err, paths.rootfs, {
+  return explain(err, () => new MountedFiles(paths.rootfs, paths.config), {
     argv: [record.path, ...record.args],
     env: config.Env ?? [],
     cwd: config.WorkingDir || '/',
@@ -30,7 +31,7 @@ export function explainStartFailure(
 export function explainExecFailure(err: unknown, container: Container, request: ExecRequest): StartFailure {
   if (!(err instanceof RuntimeError)) return { error: asWharfError(err), exitCode: 126 };
   const { config, state } = container.record;
-  const failure = explain(err, `/proc/${state.pid}/root`, {
+  const failure = explain(err, () => RootedDir.open(`/proc/${state.pid}/root`), {
     argv: request.argv,
     env: [...request.env, ...(config.Env ?? [])],
     cwd: request.workingDir || config.WorkingDir || '/',
@@ -44,12 +45,12 @@ export function explainExecFailure(err: unknown, container: Container, request: 
 
 function explain(
   err: RuntimeError,
-  rootPath: string,
+  open: () => ProgramFiles & { close(): void },
   process: { argv: string[]; env: string[]; cwd: string },
 ): StartFailure {
-  let root: RootedDir;
+  let root: ProgramFiles & { close(): void };
   try {
-    root = RootedDir.open(rootPath);
+    root = open();
   } catch {
     return { error: err, exitCode: 128 };
   }

@@ -7,6 +7,9 @@ import { posix } from 'node:path';
 import { closeFd, O, type RootedDir } from '../linux/index.ts';
 import { foreignArchitecture, readInterpreter } from './executable.ts';
 
+/** What a diagnosis asks of a container's files: a {@link RootedDir}, or one that knows what is mounted on it. */
+export type ProgramFiles = Pick<RootedDir, 'exists' | 'lstatIfExists' | 'open' | 'readlink' | 'stat'>;
+
 /** The process that did not start. */
 export interface FailedProcess {
   argv: readonly string[];
@@ -35,7 +38,7 @@ const MAX_DEPTH = 5;
 
 /** Looks into the container's root for the cause of `runtimeMessage`. Never throws. */
 export function diagnoseStartFailure(
-  root: RootedDir,
+  root: ProgramFiles,
   process: FailedProcess,
   runtimeMessage: string,
 ): StartFailureDiagnosis {
@@ -61,7 +64,7 @@ function exitCodeOf(message: string): 126 | 127 | 128 {
   return /permission denied|exec format error|is a directory/i.test(message) ? 126 : 128;
 }
 
-function findCause(root: RootedDir, process: FailedProcess): Cause | undefined {
+function findCause(root: ProgramFiles, process: FailedProcess): Cause | undefined {
   const name = process.argv[0] ?? '';
   const quoted = `exec: ${JSON.stringify(name)}: `;
   if (name === '') return { text: `${quoted}no command specified`, exitCode: 127 };
@@ -74,7 +77,7 @@ function findCause(root: RootedDir, process: FailedProcess): Cause | undefined {
 }
 
 /** As execvp(3): the first executable; else the first file of that name, which then is why it failed. */
-function searchPath(root: RootedDir, { env, cwd }: FailedProcess, name: string): string | undefined {
+function searchPath(root: ProgramFiles, { env, cwd }: FailedProcess, name: string): string | undefined {
   const path = env.find((entry) => entry.startsWith('PATH='))?.slice(5) ?? '';
   const candidates = path
     .split(':')
@@ -84,10 +87,10 @@ function searchPath(root: RootedDir, { env, cwd }: FailedProcess, name: string):
   return files.find((file) => isExecutable(root, file)) ?? files[0];
 }
 
-const isExecutable = (root: RootedDir, file: string): boolean => (root.stat(file).mode & 0o111n) !== 0n;
+const isExecutable = (root: ProgramFiles, file: string): boolean => (root.stat(file).mode & 0o111n) !== 0n;
 
 /** What is wrong with the program `file`; undefined when nothing is to be seen. */
-function examine(root: RootedDir, file: string, depth: number): Cause | undefined {
+function examine(root: ProgramFiles, file: string, depth: number): Cause | undefined {
   const reached = reach(root, file);
   if (reached !== undefined) return reached;
   const stat = root.stat(file);
@@ -108,7 +111,7 @@ function examine(root: RootedDir, file: string, depth: number): Cause | undefine
   return depth >= MAX_DEPTH ? undefined : examineInterpreter(root, file, head, depth);
 }
 
-function reach(root: RootedDir, file: string): Cause | undefined {
+function reach(root: ProgramFiles, file: string): Cause | undefined {
   if (root.exists(file)) return undefined;
   const link = root.lstatIfExists(file);
   if (link?.isSymbolicLink()) {
@@ -121,7 +124,7 @@ function reach(root: RootedDir, file: string): Cause | undefined {
   return { text: 'no such file or directory', exitCode: 127 };
 }
 
-function readHead(root: RootedDir, file: string): Buffer {
+function readHead(root: ProgramFiles, file: string): Buffer {
   const fd = root.open(file, O.RDONLY | O.NONBLOCK);
   try {
     const head = Buffer.alloc(HEAD_SIZE);
@@ -131,7 +134,12 @@ function readHead(root: RootedDir, file: string): Buffer {
   }
 }
 
-function examineInterpreter(root: RootedDir, file: string, head: Buffer, depth: number): Cause | undefined {
+function examineInterpreter(
+  root: ProgramFiles,
+  file: string,
+  head: Buffer,
+  depth: number,
+): Cause | undefined {
   const fd = root.open(file, O.RDONLY | O.NONBLOCK);
   try {
     const interpreter = readInterpreter(fd, head);
@@ -148,7 +156,7 @@ function examineInterpreter(root: RootedDir, file: string, head: Buffer, depth: 
 }
 
 function examineInterpreterFile(
-  root: RootedDir,
+  root: ProgramFiles,
   { path, kind }: { path: string; kind: 'script' | 'loader' },
   depth: number,
 ): Cause | undefined {

@@ -8,7 +8,12 @@ export {
   DEFAULT_CAPABILITIES,
   normalizeCapabilities,
 } from './capabilities.ts';
-export { diagnoseStartFailure, type FailedProcess, type StartFailureDiagnosis } from './diagnose.ts';
+export {
+  diagnoseStartFailure,
+  type FailedProcess,
+  type ProgramFiles,
+  type StartFailureDiagnosis,
+} from './diagnose.ts';
 export { type ExecProcessInput, execProcess } from './exec-process.ts';
 export { type HostFacts, hostFacts } from './host-facts.ts';
 export { MASKED_PATHS, READONLY_PATHS } from './protected-paths.ts';

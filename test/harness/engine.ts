@@ -204,6 +204,21 @@ export class TestEngine {
     return holdings(this.sandbox);
   }
 
+  /** What the engine holds once nothing is being taken down any more. */
+  async quiet(): Promise<Holdings> {
+    let last = await this.holdings();
+    return waitFor(
+      'the engine to be quiet',
+      async () => {
+        const now = await this.holdings();
+        const same = isDeepStrictEqual(now, last);
+        last = now;
+        return same ? now : undefined;
+      },
+      { interval: 200 },
+    );
+  }
+
   /** Waits until the engine holds what it did before; what is taken down behind an answer has a few seconds for it. */
   async settles(before: Holdings): Promise<void> {
     const same = async () => isDeepStrictEqual(await this.holdings(), before);
