@@ -8,6 +8,7 @@ import {
   deleteLink,
   isErrno,
   type Link,
+  linkIndex,
   type NetlinkRequest,
   newAddress,
   newBridge,
