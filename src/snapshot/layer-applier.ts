@@ -16,9 +16,12 @@ export const defaultLimits: ApplyLimits = {
   minFreeBytes: 2 ** 26,
 };
 
+const SYNC_DELAY_MS = 1000;
+
 export class LayerApplier {
   readonly #layers: LayerStore;
   readonly #pool: WorkerPool;
+  readonly #chores: WorkerPool;
   readonly #trash: Trash;
   readonly #temp: string;
   readonly #limits: ApplyLimits;
@@ -26,10 +29,12 @@ export class LayerApplier {
   readonly #running = new Map<Digest, Promise<AppliedLayer>>();
   #next = 0;
   #syncing = false;
+  #syncTimer: NodeJS.Timeout | undefined;
 
   constructor(o: {
     layers: LayerStore;
     pool: WorkerPool;
+    chores: WorkerPool;
     trash: Trash;
     temp: string;
     limits: Partial<ApplyLimits>;
@@ -37,6 +42,7 @@ export class LayerApplier {
   }) {
     this.#layers = o.layers;
     this.#pool = o.pool;
+    this.#chores = o.chores;
     this.#trash = o.trash;
     this.#temp = o.temp;
     this.#limits = { ...defaultLimits, ...o.limits };
@@ -93,13 +99,19 @@ export class LayerApplier {
         { signal, onProgress, stream: input },
       );
       if (!this.#layers.commit(temp, { ...result, bootId: bootId() })) this.#trash.discard(temp);
-      void this.#sync();
+      this.#syncSoon();
       return { diffId: result.diffId, size: this.#layers.meta(result.diffId).size };
     } catch (err) {
       input?.destroy();
       this.#trash.discard(temp);
       throw err;
     }
+  }
+
+  /** After a while without a new layer, so that the flush is not in the way of the next one. */
+  #syncSoon(): void {
+    clearTimeout(this.#syncTimer);
+    this.#syncTimer = setTimeout(() => void this.#sync(), SYNC_DELAY_MS).unref();
   }
 
   /** Has what was unpacked written to the disk, in the background; several layers share one flush. */
@@ -110,7 +122,7 @@ export class LayerApplier {
       for (;;) {
         const waiting = this.#layers.unsynced();
         if (waiting.length === 0) return;
-        await this.#pool.run({ type: 'sync', path: this.#temp });
+        await this.#chores.run({ type: 'sync', path: this.#temp });
         for (const diffId of waiting) this.#layers.markSynced(diffId);
       }
     } catch (err) {
@@ -122,7 +134,11 @@ export class LayerApplier {
 
   /** Takes up the flushing that an earlier process did not get to. */
   resumeSync(): void {
-    if (this.#layers.unsynced().length > 0) void this.#sync();
+    if (this.#layers.unsynced().length > 0) this.#syncSoon();
+  }
+
+  close(): void {
+    clearTimeout(this.#syncTimer);
   }
 }
 

@@ -27,7 +27,9 @@ export class Snapshotter {
   readonly #layers: LayerStore;
   readonly #snapshots: Snapshots;
   readonly #applier: LayerApplier;
-  readonly #pool = new WorkerPool();
+  readonly #unpackers = new WorkerPool(2);
+  /** Deletes and flushes, for seconds perhaps: not where layers are unpacked. */
+  readonly #chores = new WorkerPool(1);
   readonly #trash: Trash;
   readonly #unmounter = new Unmounter();
   readonly #temp: string;
@@ -35,7 +37,7 @@ export class Snapshotter {
   constructor({ root, limits = {}, log = () => {} }: SnapshotterOptions) {
     fs.mkdirSync(root, { recursive: true, mode: 0o700 });
     this.#temp = path.join(root, 'tmp');
-    this.#trash = new Trash(path.join(root, 'trash'), this.#pool, log);
+    this.#trash = new Trash(path.join(root, 'trash'), this.#chores, log);
     this.#layers = new LayerStore(path.join(root, 'layers'));
     this.#snapshots = new Snapshots({
       root,
@@ -45,7 +47,8 @@ export class Snapshotter {
     });
     this.#applier = new LayerApplier({
       layers: this.#layers,
-      pool: this.#pool,
+      pool: this.#unpackers,
+      chores: this.#chores,
       trash: this.#trash,
       temp: this.#temp,
       limits,
@@ -64,7 +67,7 @@ export class Snapshotter {
 
   /** Starts a worker ahead of the first {@link applyLayer}: say it when a pull or a load begins, it saves 50 ms. */
   warmUp(): void {
-    this.#pool.warmUp();
+    this.#unpackers.warmUp();
   }
 
   hasLayer(diffId: Digest): boolean {
@@ -160,6 +163,7 @@ export class Snapshotter {
   /** Ends the worker threads; what they were doing is rejected and cleared away at the next start. */
   async close(): Promise<void> {
     this.#trash.close();
-    await this.#pool.close();
+    this.#applier.close();
+    await Promise.all([this.#unpackers.close(), this.#chores.close()]);
   }
 }

@@ -36,6 +36,8 @@ export interface UnpackOptions {
   target: string;
   limits: ApplyLimits;
   diffId: Digest | undefined;
+  /** Told of chunks of the source that are no longer needed. */
+  recycle?: (chunk: Buffer) => void;
   /** Asked between chunks. */
   isCancelled: () => boolean;
   /** Compressed bytes so far; called for every chunk. */
@@ -125,6 +127,7 @@ export async function unpackLayer(options: UnpackOptions): Promise<UnpackResult>
       for await (const chunk of all) {
         bytes += chunk.length;
         take(chunk, bytes);
+        options.recycle?.(chunk);
         options.onProgress(bytes);
       }
     } else {

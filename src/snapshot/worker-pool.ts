@@ -14,7 +14,6 @@ import {
   toWire,
 } from './worker-protocol.ts';
 
-const MAX_WORKERS = 2;
 const IDLE_MS = 5000;
 /** Chunks of a stream that are under way to a worker at once. */
 const CREDITS = 16;
@@ -44,8 +43,16 @@ interface Slot {
 
 export class WorkerPool {
   readonly #slots = new Set<Slot>();
+  readonly #max: number;
+  readonly #idleMs: number;
   #nextId = 1;
   #closed = false;
+
+  /** At most `max` workers; one that has had no job for `idleMs` ends. */
+  constructor(max: number, idleMs = IDLE_MS) {
+    this.#max = max;
+    this.#idleMs = idleMs;
+  }
 
   /** Workers that are alive. */
   get size(): number {
@@ -87,7 +94,7 @@ export class WorkerPool {
   #slot(): Slot {
     let best: Slot | undefined;
     for (const slot of this.#slots) if (!best || slot.jobs.size < best.jobs.size) best = slot;
-    if (!best || (best.jobs.size > 0 && this.#slots.size < MAX_WORKERS)) best = this.#start();
+    if (!best || (best.jobs.size > 0 && this.#slots.size < this.#max)) best = this.#start();
     clearTimeout(best.idle);
     best.idle = undefined;
     best.worker.ref();
@@ -122,7 +129,12 @@ export class WorkerPool {
     slot.idle = setTimeout(() => {
       this.#slots.delete(slot);
       void slot.worker.terminate();
-    }, IDLE_MS).unref();
+    }, this.#idleMs).unref();
+  }
+
+  /** Ends the workers as a crash of theirs would. For tests. */
+  async crashForTest(): Promise<void> {
+    await Promise.all([...this.#slots].map((slot) => slot.worker.terminate()));
   }
 
   /** Ends all workers; what they were doing is rejected. */

@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../errdefs/index.ts';
 import { closeFd, O, openAt, RootedDir, syncFs } from '../linux/index.ts';
-import { MessageSource, readLayerFile } from './layer-source.ts';
+import { ChunkPool, MessageSource, readLayerFile } from './layer-source.ts';
 import { unpackLayer } from './unpack.ts';
 import {
   type FromWorker,
@@ -34,8 +34,10 @@ function unpack(
   let reported = 0;
   let seen = 0;
   if (job.source === 'stream') state.source = new MessageSource(() => send({ type: 'pull', id }));
+  const pool = new ChunkPool();
   return unpackLayer({
-    source: job.source === 'stream' ? state.source!.read() : readLayerFile(job.source),
+    source: job.source === 'stream' ? state.source!.read() : readLayerFile(job.source, pool),
+    recycle: (chunk) => pool.give(chunk),
     target: job.target,
     limits: job.limits,
     diffId: job.diffId,
