@@ -121,8 +121,9 @@ export class TarParser {
   /** No more bytes will come. Throws DataLoss when the archive stops in the middle of something. */
   end(): void {
     if (this.#state === 'end') return;
+    // Some writers (umoci) end with the last body's last byte; as for Go's reader, nothing is lost without the padding.
     const clean =
-      this.#state === 'header' &&
+      (this.#state === 'header' || this.#state === 'padding') &&
       this.#partialLength === 0 &&
       this.#local === undefined &&
       this.#longName === undefined &&
