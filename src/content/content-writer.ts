@@ -79,7 +79,11 @@ export class ContentWriter {
     this.#offset += chunk.length;
     this.#pending.push(chunk);
     this.#pendingBytes += chunk.length;
-    this.#flushing ??= this.#flush();
+    if (this.#flushing === undefined) {
+      this.#flushing = this.#flush();
+      // The next write, flush or commit tells of a failure; nobody need wait for this one.
+      this.#flushing.catch(() => {});
+    }
     return this.#pendingBytes > HIGH_WATER ? this.#flushing : undefined;
   }
 

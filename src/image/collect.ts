@@ -92,9 +92,21 @@ export class Collector {
   async sweep(options: { atStart?: boolean } = {}): Promise<void> {
     if (this.#active > 0) return;
     const { records, content, snapshots } = this.#o;
-    const unused = snapshots.listLayers().filter((diffId) => !records.layerInUse(diffId));
+    const minAge = options.atStart ? SPARE_MS : 0;
+    const unused = snapshots
+      .listLayers()
+      .filter((diffId) => !records.layerInUse(diffId) && !this.#isYoung(diffId, minAge));
     await this.drop(unused, []);
     if (this.#active > 0) return;
-    content.collect((digest) => records.blobInUse(digest), options.atStart ? SPARE_MS : 0);
+    content.collect((digest) => records.blobInUse(digest), minAge);
+    if (!options.atStart) records.forgetUnused();
+  }
+
+  /** Did a blob of the layer come within the last `age` milliseconds? */
+  #isYoung(diffId: Digest, age: number): boolean {
+    return this.#o.records.layerBlobs(diffId).some((blob) => {
+      const info = this.#o.content.info(blob.digest);
+      return info !== undefined && Date.now() - info.modified < age;
+    });
   }
 }

@@ -305,6 +305,17 @@ export class ImageRecords {
     return row !== undefined;
   }
 
+  /** Drops what is known of blobs and layers that no image has. */
+  forgetUnused(): void {
+    this.transaction(() => {
+      this.#query('DELETE FROM layer_blobs WHERE diff_id NOT IN (SELECT diff_id FROM image_layers)').run();
+      this.#query(
+        `DELETE FROM blob_sources WHERE digest NOT IN (SELECT digest FROM layer_blobs)
+           AND digest NOT IN (SELECT id FROM images)`,
+      ).run();
+    });
+  }
+
   /** Every diffID of every image. */
   allDiffIds(): Digest[] {
     return this.#query<{ diff_id: Digest }>('SELECT DISTINCT diff_id FROM image_layers')

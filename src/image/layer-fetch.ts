@@ -2,6 +2,7 @@
  * Getting a layer: downloaded into the content store and unpacked while it comes. Two pulls that want the same
  * layer share one download; it is broken off when the last of them goes away.
  */
+import { setMaxListeners } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { blobRef, fetchBlob, type Repository, throwIfAborted } from '../distribution/index.ts';
 import { cancelled } from '../errdefs/index.ts';
@@ -72,6 +73,7 @@ class LayerJob {
     this.#room = room;
     this.#request = request;
     this.#id = shortId(request.descriptor.digest);
+    setMaxListeners(0, this.#abort.signal);
     this.result = this.#run();
     this.result.catch(() => {});
   }

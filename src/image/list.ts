@@ -15,14 +15,16 @@ export function list(room: Room, options: ListOptions = {}): ImageSummary[] {
   const filters = options.filters ?? {};
   const keeps = imageFilter(room, filters);
   const patterns = (filters.reference ?? []).map(globOf);
+  const namesOf = allNames(room, patterns);
+  const rows = room.records.images();
   const dangling = danglingFilter(filters);
   const shared = options.sharedSize ? sharedLayers(room) : undefined;
-  const parents = new Set(room.records.images().map((row) => row.parent));
+  const parents = new Set(rows.map((row) => row.parent));
   const out: { summary: ImageSummary; created: number }[] = [];
-  for (const row of room.records.images()) {
+  for (const row of rows) {
     const config = room.views.config(row.id);
     if (!keeps(row, config)) continue;
-    const names = namesOf(room, row.id, patterns);
+    const names = namesOf(row.id);
     const isDangling = names.tags.length === 0;
     if (isDangling) {
       if (patterns.length > 0 && names.digests.length === 0) continue;
@@ -38,23 +40,28 @@ export function list(room: Room, options: ListOptions = {}): ImageSummary[] {
 }
 
 interface Names {
-  tags: string[];
-  digests: string[];
+  readonly tags: string[];
+  readonly digests: string[];
 }
 
-function namesOf(room: Room, id: Digest, patterns: readonly RegExp[]): Names {
-  const matches = (full: string, name: string): boolean =>
-    patterns.length === 0 || patterns.some((p) => p.test(full) || p.test(name));
-  const tags = room.records
-    .tagsOf(id)
-    .map((t) => [familiarName(t.name), `${familiarName(t.name)}:${t.tag}`] as const);
-  const digests = room.records
-    .repoDigestsOf(id)
-    .map((d) => [familiarName(d.name), `${familiarName(d.name)}@${d.digest}`] as const);
-  return {
-    tags: tags.filter(([name, full]) => matches(full, name)).map(([, full]) => full),
-    digests: digests.filter(([name, full]) => matches(full, name)).map(([, full]) => full),
+/** The names of all images that match one of the patterns; two queries, however many images there are. */
+function allNames(room: Room, patterns: readonly RegExp[]): (id: Digest) => Names {
+  const out = new Map<Digest, Names>();
+  const add = (kind: keyof Names, image: Digest, name: string, suffix: string): void => {
+    const familiar = familiarName(name);
+    const full = familiar + suffix;
+    if (patterns.length > 0 && !patterns.some((p) => p.test(full) || p.test(familiar))) return;
+    let names = out.get(image);
+    if (names === undefined) {
+      names = { tags: [], digests: [] };
+      out.set(image, names);
+    }
+    names[kind].push(full);
   };
+  for (const { name, tag, image } of room.records.allTags()) add('tags', image, name, `:${tag}`);
+  for (const { name, digest, image } of room.records.allRepoDigests())
+    add('digests', image, name, `@${digest}`);
+  return (id) => out.get(id) ?? { tags: [], digests: [] };
 }
 
 function summarise(

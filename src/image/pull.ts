@@ -1,4 +1,5 @@
 /** `docker pull`: from a tag or digest at a registry to an image here. */
+import { setMaxListeners } from 'node:events';
 import {
   type FetchedManifest,
   fetchBlob,
@@ -36,7 +37,7 @@ import { Gate } from './gate.ts';
 import { type LayerFetcher, layerIsComplete } from './layer-fetch.ts';
 import { Progress } from './progress.ts';
 import { checkPlatform, completePlatform } from './resolve.ts';
-import { chainSize, type Room, tell } from './room.ts';
+import { chainSize, type Room, tell, withoutStatus } from './room.ts';
 import type { Image, PullOptions } from './types.ts';
 
 interface Pull {
@@ -83,7 +84,7 @@ export async function pull(room: Room, fetcher: LayerFetcher, options: PullOptio
     tell(room, 'pull', familiarString(ref), familiarName(ref), last.image.config);
     return last.image;
   } catch (err) {
-    throw pullError(err, ref);
+    throw withoutStatus(pullError(err, ref));
   }
 }
 
@@ -230,6 +231,7 @@ async function fetchLayers(p: Pull, manifest: Manifest, config: ImageConfig): Pr
   const { room, progress, gate, repository } = p;
   const abort = new AbortController();
   const signal = p.signal === undefined ? abort.signal : AbortSignal.any([p.signal, abort.signal]);
+  setMaxListeners(0, signal); // one for each layer
   const jobs = manifest.layers.map(async (descriptor, i) => {
     const diffId = config.rootfs.diff_ids[i]!;
     if (layerIsComplete(room, diffId)) {

@@ -1,7 +1,7 @@
 /** `docker push`: an image here to a tag at a registry, sending only what is not there yet. */
 import { createReadStream } from 'node:fs';
 import { pushBlob, type Repository, throwIfAborted } from '../distribution/index.ts';
-import { invalidParameter, notFound } from '../errdefs/index.ts';
+import { invalidParameter, isKind, notFound, system } from '../errdefs/index.ts';
 import {
   type Descriptor,
   type Digest,
@@ -19,8 +19,10 @@ import { compressedBlob } from './layer-blob.ts';
 import { type ManifestPlan, makeManifest, originalManifests } from './manifest-plan.ts';
 import { Progress } from './progress.ts';
 import { checkPlatform, completePlatform } from './resolve.ts';
-import { type Room, tell } from './room.ts';
+import { type Room, tell, withoutStatus } from './room.ts';
 import type { PushOptions } from './types.ts';
+
+const NO_CREDENTIALS = 'no basic auth credentials';
 
 interface Push {
   readonly room: Room;
@@ -34,6 +36,15 @@ interface Push {
 
 /** Throws Docker's errors: `An image does not exist locally with the tag: x`, `tag does not exist: x:y`, … */
 export async function push(room: Room, options: PushOptions): Promise<void> {
+  try {
+    await pushTags(room, options);
+  } catch (err) {
+    const missing = isKind(err, 'Unauthorized') && err.message.endsWith(NO_CREDENTIALS);
+    throw missing ? system(NO_CREDENTIALS, { cause: err }) : withoutStatus(err);
+  }
+}
+
+async function pushTags(room: Room, options: PushOptions): Promise<void> {
   let ref = parseReference(options.image);
   if (options.tag) ref = withTag(ref, options.tag);
   if (ref.digest !== undefined) throw invalidParameter('cannot push a digest reference');

@@ -1,6 +1,7 @@
 /** What the operations of this room share. */
 import type { ContentStore } from '../content/index.ts';
 import type { Registry } from '../distribution/index.ts';
+import { isKind, system } from '../errdefs/index.ts';
 import type { Digest, ImageConfig, Platform } from '../oci/index.ts';
 import type { Collector } from './collect.ts';
 import type { ImageRecords } from './image-records.ts';
@@ -41,4 +42,12 @@ export function chainSize(room: Room, diffIds: readonly Digest[]): number {
 /** Bytes of the files of a layer; 0 while it waits to be unpacked again after a crash of the machine. */
 export function layerSize(room: Room, diffId: Digest): number {
   return room.snapshots.hasLayer(diffId) ? room.snapshots.layerSize(diffId) : 0;
+}
+
+/**
+ * Wrong or missing credentials for a registry are no 401 of this API, as in dockerd: the stock CLI would ask for
+ * a login on its standard input, which a script never gives.
+ */
+export function withoutStatus(err: unknown): unknown {
+  return isKind(err, 'Unauthorized') ? system(err.message, { cause: err }) : err;
 }
