@@ -26,7 +26,7 @@ function again() {
   const built = spawnSync(process.execPath, [...flags, root + '/src/cli/build/main.ts'], { stdio: 'ignore' });
   const script = built.status === 0 ? __filename : root + '/src/cli/main.ts';
   process.env.WHARF_CLI_FRESH = '1';
-  process.execve(process.execPath, [process.execPath, ...process.execArgv, script, ...process.argv.slice(2)]);
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, '--', script, ...process.argv.slice(2)]);
 }
 if (!process.env.WHARF_CLI_FRESH && stale()) again();
 else {

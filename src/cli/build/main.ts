@@ -74,7 +74,7 @@ async function makeCache(script: string, cache: string): Promise<void> {
   };
   for (const words of WARM_UP) {
     // Each run starts from the cache of the one before and adds to it.
-    const child = spawn(process.execPath, [...NODE_FLAGS, script, ...words], { env, stdio: 'ignore' });
+    const child = spawn(process.execPath, [...NODE_FLAGS, '--', script, ...words], { env, stdio: 'ignore' });
     await new Promise((done) => child.on('close', done));
   }
   server.close();

@@ -4,13 +4,11 @@ import { cut } from './csv.ts';
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
-/** One `-e`: `KEY=value`, or `KEY` taken from our own environment (left out when it is not set there). */
-function resolveEnv(spec: string): string[] {
-  const [name, value] = cut(spec, '=');
-  if (name === '') throw new Error(`invalid environment variable: ${spec}`);
-  if (value !== undefined) return [spec];
-  const own = process.env[name];
-  return own === undefined ? [] : [`${name}=${own}`];
+/** `KEY=value` as it is; `KEY` with the value it has in our own environment, or alone when it is not set there. */
+function resolveEnv(spec: string): string {
+  if (spec.includes('=')) return spec;
+  const own = process.env[spec];
+  return own === undefined ? spec : `${spec}=${own}`;
 }
 
 /** Checks `-e` values at the flag, as docker does. */
@@ -53,9 +51,16 @@ function readLines(paths: readonly string[]): string[] {
   });
 }
 
-/** Environment of `--env-file` and `-e`, files first so that flags win. */
-export const parseEnv = (files: readonly string[], flags: readonly string[]): string[] =>
-  [...readLines(files), ...flags].flatMap(resolveEnv);
+/**
+ * Environment of `--env-file` and `-e`, files first so that flags win. A bare name that is not set here is dropped
+ * from a file; from a flag it goes to the daemon, which takes the variable out of the image's environment.
+ */
+export const parseEnv = (files: readonly string[], flags: readonly string[]): string[] => [
+  ...readLines(files)
+    .map(resolveEnv)
+    .filter((line) => line.includes('=')),
+  ...flags.map(resolveEnv),
+];
 
 /** Labels of `--label-file` and `-l`. */
 export function parseLabels(files: readonly string[], flags: readonly string[]): Record<string, string> {

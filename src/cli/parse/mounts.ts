@@ -22,6 +22,7 @@ export function parseVolumes(specs: readonly string[]): VolumeFlags {
       result.volumes[spec] = {};
       continue;
     }
+    if (parts.length > 3) throw new Error(`invalid spec: ${spec}: too many colons`);
     const [source = '', ...rest] = parts;
     result.binds.push([source.startsWith('.') ? resolve(source) : source, ...rest].join(':'));
   }

@@ -1,5 +1,5 @@
 /** `--network` in its simple and its advanced form, and the addresses that go with it. */
-import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import type { EndpointSettings } from '@docker/node-sdk';
 import { cut, parseCsvLine } from './csv.ts';
 
@@ -77,19 +77,20 @@ export const isUserDefined = (target: string): boolean =>
 
 /** Joins the older flags (`--ip`, `--network-alias`, …) to the first network. @throws Error when both say it */
 function applyFlags(first: NetworkAttachment, flags: ContainerNetworkFlags): NetworkAttachment {
-  const conflict = (option: string, advanced: boolean, plain: boolean): void => {
-    if (advanced && plain)
-      throw new Error(
-        `conflicting options: cannot specify both ${option} and per-network ${option.replace(/^--(network-)?/, '')}`,
-      );
+  const conflict = (option: string, what: string, both: boolean): void => {
+    if (both) throw new Error(`conflicting options: cannot specify both ${option} and per-network ${what}`);
   };
   if (first.aliases.length && flags.aliases.length) {
     throw new Error('conflicting options: cannot specify both --network-alias and per-network alias');
   }
-  conflict('--ip', first.ip !== '', flags.ip !== '');
-  conflict('--ip6', first.ip6 !== '', flags.ip6 !== '');
-  conflict('--mac-address', first.mac !== '', flags.mac !== '');
-  conflict('--link-local-ip', first.linkLocal.length > 0, flags.linkLocal.length > 0);
+  conflict('--ip', 'IPv4 address', first.ip !== '' && flags.ip !== '');
+  conflict('--ip6', 'IPv6 address', first.ip6 !== '' && flags.ip6 !== '');
+  conflict('--mac-address', 'MAC address', first.mac !== '' && flags.mac !== '');
+  conflict(
+    '--link-local-ip',
+    'link-local IP addresses',
+    first.linkLocal.length > 0 && flags.linkLocal.length > 0,
+  );
   return {
     ...first,
     aliases: [...first.aliases, ...flags.aliases],
@@ -104,11 +105,9 @@ function applyFlags(first: NetworkAttachment, flags: ContainerNetworkFlags): Net
 /** An attachment in the API's terms. */
 export function toEndpointSettings(n: NetworkAttachment): EndpointSettings {
   if (n.target.trim() === '') throw new Error('no name set for network');
-  if (n.aliases.length && n.target.startsWith('container:')) {
-    throw new Error('conflicting options: network-alias and container network mode');
+  if (n.aliases.length && !isUserDefined(n.target)) {
+    throw new Error('network-scoped aliases are only supported for user-defined networks');
   }
-  if (n.ip !== '' && !isIPv4(n.ip)) throw new Error(`invalid IPv4 address: ${n.ip}`);
-  if (n.ip6 !== '' && !isIPv6(n.ip6)) throw new Error(`invalid IPv6 address: ${n.ip6}`);
   if (n.mac !== '' && !isMac(n.mac)) throw new Error(`${n.mac} is not a valid mac address`);
   const ipam = {
     ...(n.ip && { IPv4Address: n.ip }),

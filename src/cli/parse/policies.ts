@@ -16,6 +16,20 @@ export function parseRestart(value: string): RestartPolicy {
   return { Name: name as NonNullable<RestartPolicy['Name']>, MaximumRetryCount: Number(count ?? 0) };
 }
 
+/** Capabilities in the kernel's names, sorted. `ALL` stands for the rest of its list; adding wins over dropping. */
+export function parseCapabilities(
+  add: readonly string[],
+  drop: readonly string[],
+): { add: string[]; drop: string[] } {
+  const clean = (list: readonly string[]): string[] => {
+    const names = list.map((name) => name.trim().toUpperCase());
+    if (names.includes('ALL')) return ['ALL'];
+    return [...new Set(names.map((name) => (name.startsWith('CAP_') ? name : `CAP_${name}`)))].toSorted();
+  };
+  const added = clean(add);
+  return { add: added, drop: clean(drop).filter((name) => !added.includes(name)) };
+}
+
 /** What `--security-opt` says, split into what the API keeps apart. */
 export interface SecurityOptions {
   options: string[];
@@ -35,7 +49,7 @@ export function parseSecurityOptions(values: readonly string[]): SecurityOptions
     if (option === undefined && key !== 'no-new-privileges') {
       // The older form with a colon.
       [key, option] = cut(value, ':');
-      if (option === undefined) throw new Error(`invalid --security-opt: ${JSON.stringify(value)}`);
+      if (option === undefined) throw new Error(`Invalid --security-opt: ${JSON.stringify(value)}`);
     }
     if (key === 'seccomp' && option !== 'unconfined' && option !== 'builtin') {
       result.options.push(`seccomp=${readProfile(option ?? '')}`);
@@ -66,7 +80,7 @@ export function parseOptions(values: readonly string[], what: string): Record<st
   return Object.fromEntries(
     values.map((value) => {
       const [key, option] = cut(value, '=');
-      if (option === undefined) throw new Error(`invalid ${what}: ${value}`);
+      if (option === undefined) throw new Error(`invalid ${what}`);
       return [key, option];
     }),
   );

@@ -4,7 +4,7 @@ import type { FlagValues } from '../../flags/flag.ts';
 import { keyValues, parseEnv, parseLabels } from '../../parse/env.ts';
 import { parseMount, parseTmpfs, parseVolumes } from '../../parse/mounts.ts';
 import { parseNetworks } from '../../parse/network.ts';
-import { parseOptions, parseRestart, parseSecurityOptions } from '../../parse/policies.ts';
+import { parseCapabilities, parseOptions, parseRestart, parseSecurityOptions } from '../../parse/policies.ts';
 import { parsePorts } from '../../parse/ports.ts';
 import {
   parseCpus,
@@ -78,6 +78,9 @@ export function containerConfig(flags: FlagValues, image: string, command: reado
   return body as CreateBody;
 }
 
+const byName = (a: { Name?: string }, b: { Name?: string }): number =>
+  (a.Name ?? '') < (b.Name ?? '') ? -1 : 1;
+
 /** Mistakes that docker's client finds itself. */
 function checkModes(flags: FlagValues): void {
   const swappiness = flags.int('memory-swappiness');
@@ -138,6 +141,7 @@ function hostConfig(
   networkMode: string,
 ): HostConfig {
   const security = parseSecurityOptions(flags.list('security-opt'));
+  const capabilities = parseCapabilities(flags.list('cap-add'), flags.list('cap-drop'));
   const devices = parseDevices(flags.list('device'));
   const gpus = flags.list('gpus').map(parseGpus);
   const throttles = (name: string, unit: 'bytes' | 'operations') =>
@@ -154,8 +158,8 @@ function hostConfig(
     VolumesFrom: flags.list('volumes-from'),
     Mounts: flags.list('mount').map(parseMount),
     Annotations: keyValues(flags.list('annotation')),
-    CapAdd: flags.list('cap-add'),
-    CapDrop: flags.list('cap-drop'),
+    CapAdd: capabilities.add,
+    CapDrop: capabilities.drop,
     CgroupnsMode: flags.string('cgroupns') as NonNullable<HostConfig['CgroupnsMode']>,
     Dns: flags.list('dns'),
     DnsOptions: [...flags.list('dns-option'), ...flags.list('dns-opt')],
@@ -201,13 +205,12 @@ function hostConfig(
     MemorySwap: flags.int('memory-swap'),
     OomKillDisable: flags.bool('oom-kill-disable'),
     PidsLimit: flags.int('pids-limit'),
-    Ulimits: flags.list('ulimit').map(parseUlimit),
+    Ulimits: flags.list('ulimit').map(parseUlimit).toSorted(byName),
   };
   const result = compact(host);
   result.RestartPolicy = parseRestart(flags.string('restart'));
   if (swappiness >= 0) result.MemorySwappiness = swappiness;
   if (flags.changed('init')) result.Init = flags.bool('init');
-  if (flags.changed('kernel-memory')) Object.assign(result, { KernelMemory: flags.int('kernel-memory') });
   if (security.unconfinedPaths) {
     result.MaskedPaths = [];
     result.ReadonlyPaths = [];

@@ -50,7 +50,11 @@ class CidFile {
 export async function createContainer(cli: Cli, flags: FlagValues, body: CreateBody): Promise<string> {
   const policy = flags.string('pull');
   if (!POLICIES.has(policy)) {
-    throw new CliError(`invalid pull option: '${policy}': must be one of "always", "missing" or "never"`);
+    throw new CliError(`invalid pull option: '${policy}': must be one of "always", "missing" or "never"`, {
+      exitCode: 125,
+      prefixed: true,
+      trailer: `Run '${cli.path} --help' for more information`,
+    });
   }
   const image = body.Image ?? '';
   const platform = flags.string('platform') || process.env.DOCKER_DEFAULT_PLATFORM || '';

@@ -38,6 +38,9 @@ export const run: Command = {
     if (body.AttachStdin && body.Tty && !stdinIsTerminal()) {
       throw new CliError('the input device is not a TTY');
     }
+    const size = body.Tty ? cli.out.size() : undefined;
+    // The size the terminal starts with, so that the program never sees another one.
+    if (size) body.HostConfig = { ...body.HostConfig, ConsoleSize: [size.rows, size.columns] };
     let id: string;
     try {
       id = await createContainer(cli, flags, body);
