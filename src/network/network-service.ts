@@ -17,6 +17,7 @@ import { endpointResource, isDefaultBridge } from './endpoints.ts';
 import { Firewall, type FirewallBridge } from './firewall.ts';
 import { ForwardPolicy } from './forward-policy.ts';
 import { HostPorts } from './host-ports.ts';
+import { Ipv6Proxy } from './ipv6-proxy.ts';
 import { networkOf, PREDEFINED } from './network-create.ts';
 import { filterList, filterPrune, type NetworkFilters } from './network-filters.ts';
 import { Networks, networkInspect } from './networks.ts';
@@ -81,6 +82,7 @@ export class NetworkService {
   readonly #firewall: Firewall;
   readonly #policy: ForwardPolicy;
   readonly #hostPorts = new HostPorts();
+  readonly #ipv6Proxy = new Ipv6Proxy();
   readonly #resolver: Resolver;
   readonly #sandboxes: Sandboxes;
   #policyTimer: NodeJS.Timeout | undefined;
@@ -121,6 +123,7 @@ export class NetworkService {
       bridges: this.#bridges,
       firewall: this.#firewall,
       hostPorts: this.#hostPorts,
+      ipv6Proxy: this.#ipv6Proxy,
       resolver: this.#resolver,
       netnsPath: (id) => this.netnsPath(id),
       onEvent: (event) => this.#emit(event),
@@ -159,6 +162,7 @@ export class NetworkService {
     reconcileLinks(parts);
     this.#startFirewall();
     for (const sandbox of this.#sandboxes.all()) {
+      this.#ipv6Proxy.open(sandbox.ports);
       if (this.#onUserNetwork(sandbox.container)) this.#resolver.open(sandbox);
     }
   }
@@ -350,6 +354,7 @@ export class NetworkService {
     clearTimeout(this.#policyTimer);
     this.#sandboxes.close();
     this.#resolver.closeAll();
+    this.#ipv6Proxy.closeAll();
     this.#hostPorts.close();
     this.#firewall.close();
     this.#rtnetlink.close();

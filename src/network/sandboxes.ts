@@ -12,6 +12,7 @@ import { endpointSettings, isDefaultBridge, leaseEndpoint } from './endpoints.ts
 import type { Firewall } from './firewall.ts';
 import { type HostPorts, portMap, portRequests } from './host-ports.ts';
 import { parseIpv4 } from './ipv4.ts';
+import type { Ipv6Proxy } from './ipv6-proxy.ts';
 import { newId } from './network-create.ts';
 import type { Network, Networks } from './networks.ts';
 import type { EndpointRecord, NetworkRecord, NetworkRecords, SandboxRecord } from './records.ts';
@@ -28,6 +29,7 @@ export interface SandboxParts {
   bridges: BridgeDriver;
   firewall: Firewall;
   hostPorts: HostPorts;
+  ipv6Proxy: Ipv6Proxy;
   resolver: SandboxResolver;
   netnsPath: (containerId: string) => string;
   onEvent: (event: NetworkEvent) => void;
@@ -130,9 +132,10 @@ export class Sandboxes {
   release(containerId: string): void {
     const sandbox = this.#sandboxes.get(containerId);
     if (sandbox === undefined) return;
-    const { firewall, resolver, records } = this.#parts;
+    const { firewall, ipv6Proxy, resolver, records } = this.#parts;
     const clean = [
       () => resolver.close(containerId),
+      () => ipv6Proxy.close(sandbox.ports),
       () => sandbox.up && firewall.unpublish(sandbox.ports),
       () => deleteNetns(sandbox.netns),
     ].map((step) => this.#attempt(sandbox, step));
@@ -196,6 +199,7 @@ export class Sandboxes {
       throw forbidden('container cannot be disconnected from host network or connected to host network');
     const moved = sandbox.ports.filter((port) => port.address === endpoint.address);
     this.#parts.firewall.unpublish(moved);
+    this.#parts.ipv6Proxy.close(moved);
     sandbox.endpoints = sandbox.endpoints.filter((e) => e !== endpoint);
     sandbox.ports = sandbox.ports.filter((port) => !moved.includes(port));
     const attachments = this.#attachments(sandbox);
@@ -297,6 +301,7 @@ export class Sandboxes {
       if (defaultRoute) this.#parts.bridges.allowHairpin(endpoint.link);
     }
     this.#parts.firewall.publish(ports);
+    this.#parts.ipv6Proxy.open(ports);
   }
 
   #attachments(sandbox: SandboxRecord): Attachment[] {

@@ -1,5 +1,6 @@
 /** Real traffic, in namespaces of their own: who reaches whom, and under which address. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { newRoute, Rtnetlink, withNetns } from '../linux/index.ts';
 import { HOST_ADDRESS, inNamespaces, Lab, NEIGHBOUR_ADDRESS } from './lab.ts';
@@ -82,6 +83,19 @@ if (inNamespaces(import.meta.url)) {
       [undefined, '127.0.0.1', 8080, 'udp', `web ${gateway}`],
     ));
 
+  test('by IPv6 too, where the port is published on all addresses', async () => {
+    const get = (port: number): Promise<string> =>
+      new Promise((resolve) => {
+        const socket = connect(port, '::1');
+        let got = '';
+        socket.on('data', (data) => (got += data));
+        socket.on('error', () => resolve('refused'));
+        socket.on('close', () => resolve(got));
+      });
+    assert.equal(await get(8080), `web ${gateway}`);
+    assert.equal(await get(8081), 'refused');
+  });
+
   test('a published port is reached from a neighbour, who is seen as himself', () =>
     expectAll(
       [lab.neighbour, HOST_ADDRESS, 8080, 'tcp', `web ${NEIGHBOUR_ADDRESS}`],
@@ -152,6 +166,7 @@ if (inNamespaces(import.meta.url)) {
       [lab.neighbour, HOST_ADDRESS, 8080, 'tcp', 'refused'],
     );
     assert.equal(lab.run(undefined, 'nft list map ip wharf published_any | grep -c 8080').output, '0');
+    assert.equal(lab.run(undefined, 'netstat -lnt | grep -c 8080').output, '0');
   });
 
   test('a UDP client that goes on sending reaches the next container that has the port', async () => {
