@@ -1,12 +1,16 @@
 /** One ingest: bytes on their way to becoming a blob. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
-import { conflict, dataLoss } from '../errdefs/index.ts';
+import { type FileHandle, open, rename, statfs, unlink } from 'node:fs/promises';
+import { conflict, dataLoss, system } from '../errdefs/index.ts';
 import { type Digest, digestOf } from '../oci/index.ts';
 
 /** Beyond this many bytes not yet written, `write` asks the caller to wait. */
 const HIGH_WATER = 4 << 20;
+
+/** Free space is looked at each time this much was written; below the minimum nothing more is taken. Bytes. */
+const SPACE_CHECK = 32 << 20;
+const MIN_FREE = 64 << 20;
 
 /** What the caller knows beforehand about the blob. */
 export interface Expected {
@@ -41,6 +45,7 @@ export class ContentWriter {
   #hash: Hash = createHash('sha256');
   #offset = 0; // accepted
   #written = 0; // in the file
+  #checked = 0; // in the file when free space was looked at
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #flushing: Promise<void> | undefined;
@@ -99,6 +104,7 @@ export class ContentWriter {
     this.#hash = createHash('sha256');
     this.#offset = 0;
     this.#written = 0;
+    this.#checked = 0;
   }
 
   /**
@@ -149,6 +155,7 @@ export class ContentWriter {
       await Promise.resolve();
       while (this.#pending.length > 0) {
         const batch = this.#pending.splice(0, 512);
+        if (this.#written - this.#checked >= SPACE_CHECK) await this.#checkSpace();
         await this.#writeAll(batch);
         this.onGrow?.(this.#written);
       }
@@ -158,6 +165,17 @@ export class ContentWriter {
     } finally {
       this.#flushing = undefined;
     }
+  }
+
+  /** A file system filled to the last byte stops more than this download. */
+  async #checkSpace(): Promise<void> {
+    this.#checked = this.#written;
+    const { bavail, bsize } = await statfs(this.path);
+    if (bavail * bsize >= MIN_FREE) return;
+    throw system(`write ${this.path}: no space left on device`, {
+      code: 'ENOSPC',
+      hint: 'remove unused images or containers (docker system prune)',
+    });
   }
 
   async #writeAll(batch: Uint8Array[]): Promise<void> {

@@ -54,6 +54,7 @@ export interface RepositoryOptions {
 export class Repository {
   readonly reference: Reference;
   readonly #options: RepositoryOptions;
+  readonly #sessions = new Map<Endpoint, Session>();
   #session: Session | undefined;
 
   constructor(options: RepositoryOptions) {
@@ -81,7 +82,8 @@ export class Repository {
     let failure: unknown = system(`no endpoint for ${this.reference.domain}`);
     for (const endpoint of this.#options.endpoints) {
       throwIfAborted(signal);
-      const session = this.#options.session(endpoint);
+      const session = this.#sessions.get(endpoint) ?? this.#options.session(endpoint);
+      this.#sessions.set(endpoint, session);
       try {
         await session.ping(signal);
       } catch (err) {

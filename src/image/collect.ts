@@ -8,6 +8,9 @@ import type { LayerStore } from './types.ts';
 /** Blobs that nothing refers to stay this long after a restart: a pull that was broken off may be tried again. */
 const SPARE_MS = 86_400_000;
 
+/** Downloads broken off longer ago are not expected to be gone on with. */
+const STALE_MS = 3_600_000;
+
 /** Holds blobs and layers for an operation under way. */
 export interface Hold extends Disposable {
   blobs: Lease;
@@ -99,7 +102,9 @@ export class Collector {
     await this.drop(unused, []);
     if (this.#active > 0) return;
     content.collect((digest) => records.blobInUse(digest), minAge);
-    if (!options.atStart) records.forgetUnused();
+    if (options.atStart) return;
+    content.cleanIngests(STALE_MS);
+    records.forgetUnused();
   }
 
   /** Did a blob of the layer come within the last `age` milliseconds? */

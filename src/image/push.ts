@@ -7,6 +7,7 @@ import {
   type Digest,
   familiarName,
   familiarString,
+  isForeignLayer,
   parseReference,
   type Reference,
   shortId,
@@ -149,6 +150,10 @@ async function everyLayer(
 
 async function sendLayer(p: Push, diffId: Digest, blob: Descriptor): Promise<boolean> {
   const id = shortId(diffId);
+  if (isForeignLayer(blob.mediaType)) {
+    p.progress.update(id, 'Skipped foreign layer');
+    return true;
+  }
   if (!p.room.content.has(blob.digest)) {
     if ((await p.repository.stat(blob.digest, p.signal)) === undefined) return false;
     p.progress.update(id, 'Layer already exists');
