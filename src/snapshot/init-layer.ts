@@ -5,6 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { closeFd, mountOverlay, O, RootedDir } from '../linux/index.ts';
+import type { DirLook } from './implied-dirs.ts';
 import type { InitFile } from './types.ts';
 
 /** What Docker's init layer holds (moby, daemon/initlayer): mount points, and files that are mounted over. */
@@ -21,14 +22,23 @@ export const dockerInitFiles: readonly InitFile[] = [
   { path: '/etc/mtab', type: 'symlink', target: '/proc/mounts' },
 ];
 
+/** What an init layer puts on its chain. */
+export interface InitContent {
+  files: readonly InitFile[];
+  /** Directories to be put right. */
+  looks: readonly DirLook[];
+  /** The directory whose mode and owner the root gets. */
+  rootLike: string;
+}
+
 /**
- * Makes an init layer in the new directory `temp`: mounts the chain's `lower` directories writable and adds what is
- * missing; then `temp/fs` is the layer. `unmount` takes the mount away again.
+ * Makes an init layer in the new directory `temp`: mounts the chain's `lower` directories writable and adds the
+ * `content`; then `temp/fs` is the layer. `unmount` takes the mount away again.
  */
 export function makeInitLayer(
   temp: string,
   lower: readonly string[],
-  files: readonly InitFile[],
+  content: InitContent,
   unmount: (target: string) => void,
 ): void {
   const [upper, work, target] = ['fs', 'work', 'mnt'].map((name) => path.join(temp, name)) as [
@@ -37,12 +47,13 @@ export function makeInitLayer(
     string,
   ];
   for (const dir of [upper, work, target]) fs.mkdirSync(dir, { recursive: true });
-  copyRootAttributes(lower[0]!, upper);
+  copyRootAttributes(content.rootLike, upper);
   mountOverlay({ lower, upper, work, target, options: overlayOptions });
   try {
     const root = RootedDir.open(target);
     try {
-      for (const file of files) addFile(root, file);
+      for (const file of content.files) addFile(root, file);
+      for (const look of content.looks) setLook(root, look);
     } finally {
       root.close();
     }
@@ -78,4 +89,11 @@ function addFile(root: RootedDir, file: InitFile): void {
       if (there !== undefined) root.unlink(file.path);
       closeFd(root.open(file.path, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o755));
   }
+}
+
+function setLook(root: RootedDir, { path: dir, stat }: DirLook): void {
+  const name = Buffer.from(dir, 'latin1');
+  root.chown(name, Number(stat.uid), Number(stat.gid));
+  root.chmod(name, Number(stat.mode) & 0o7777);
+  root.utimens(name, stat.atimeNs, stat.mtimeNs);
 }

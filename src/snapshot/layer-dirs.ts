@@ -27,6 +27,8 @@ export interface DirAttributes {
 
 /** Descriptors kept open; far below any limit on them. */
 const MAX_OPEN = 256;
+/** What is written down about a layer stays bounded. */
+const MAX_IMPLIED = 10_000;
 
 export class LayerDirs {
   readonly root: RootedDir;
@@ -34,6 +36,8 @@ export class LayerDirs {
   #lastDir = '';
   #lastFd: number;
   readonly #attributes = new Map<string, DirAttributes>();
+  /** Directories the archive has no entry for; the root is one until it is mentioned. */
+  readonly implied = new Set<string>(['']);
   /** A whiteout of everything at the top: overlayfs cannot say that of a root, the chain must be cut there. */
   opaqueRoot = false;
 
@@ -59,6 +63,19 @@ export class LayerDirs {
     } catch (err) {
       if (isErrno(err, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
       throw err;
+    }
+  }
+
+  /** True when this layer has a file or a deletion where `dir` or a parent of it would be. */
+  isReplaced(dir: string): boolean {
+    if (this.existing(dir) !== undefined) return false;
+    for (let end = dir.indexOf('/'); ; end = dir.indexOf('/', end + 1)) {
+      const prefix = end === -1 ? dir : dir.slice(0, end);
+      if (this.existing(prefix) === undefined) {
+        const stat = this.root.lstatIfExists(pathBytes(prefix));
+        return stat !== undefined && !stat.isSymbolicLink();
+      }
+      if (end === -1) return false;
     }
   }
 
@@ -92,6 +109,7 @@ export class LayerDirs {
     try {
       mkdirAt(parent, name, 0o755);
       this.#attributes.set(dir, { mode: 0o755, mtime: undefined, setXattrs: undefined });
+      if (this.implied.size < MAX_IMPLIED) this.implied.add(dir);
     } catch (err) {
       if (!isErrno(err, 'EEXIST')) throw err;
       if (!isWhiteout(parent, name)) throw refused(dir, 'is used as a directory and is none in this layer');
@@ -105,6 +123,7 @@ export class LayerDirs {
   /** Says what directory `path` shall look like; the last word counts. */
   setAttributes(path: string, attributes: DirAttributes): void {
     this.#attributes.set(path, attributes);
+    this.implied.delete(path);
   }
 
   /** `removed`, a directory or symlink that may be on the way to open ones, is gone: resolve all of them anew. */
@@ -112,7 +131,9 @@ export class LayerDirs {
     this.closeAll();
     const prefix = `${removed}/`;
     for (const dir of this.#attributes.keys()) {
-      if (dir === removed || dir.startsWith(prefix)) this.#attributes.delete(dir);
+      if (dir !== removed && !dir.startsWith(prefix)) continue;
+      this.#attributes.delete(dir);
+      this.implied.delete(dir);
     }
   }
 

@@ -114,6 +114,7 @@ function readMeta(dir: string): LayerMeta | undefined {
       typeof meta.size === 'number' &&
       typeof meta.entries === 'number' &&
       typeof meta.opaqueRoot === 'boolean' &&
+      Array.isArray(meta.implied) &&
       typeof meta.bootId === 'string';
     return whole ? (meta as LayerMeta) : undefined;
   } catch {

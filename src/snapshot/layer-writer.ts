@@ -78,6 +78,11 @@ export class LayerWriter implements TarHandler {
     return this.#dirs.opaqueRoot;
   }
 
+  /** Directories that the archive has no entry for, only something in them. */
+  get implied(): string[] {
+    return [...this.#dirs.implied];
+  }
+
   entry(entry: TarEntry): void {
     if (++this.entries > this.#options.maxEntries) {
       throw refused('', `has more than ${this.#options.maxEntries} entries`);
@@ -252,6 +257,8 @@ export class LayerWriter implements TarHandler {
 
   /** `.wh.name`: deletes what lower layers have; what this layer itself has stays (OCI image-spec, layer.md). */
   #marker(path: LayerPath): void {
+    // umoci also deletes, one by one, what was in a directory that this layer replaces by a file.
+    if (this.#dirs.isReplaced(path.dir)) return;
     if (path.base === OPAQUE_MARKER) {
       if (path.dir === '') this.#dirs.opaqueRoot = true;
       else setOpaque(this.#dirs.fd(path.dir), '.');

@@ -5,6 +5,7 @@ import { conflict, invalidParameter, notFound } from '../errdefs/index.ts';
 import { mountOverlay } from '../linux/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { baseId, readChain, writeChain } from './base.ts';
+import { type LayerView, misleadingDirs, rootLook } from './implied-dirs.ts';
 import { copyRootAttributes, dockerInitFiles, makeInitLayer, overlayOptions } from './init-layer.ts';
 import type { LayerStore } from './layer-store.ts';
 import type { Trash } from './trash.ts';
@@ -114,10 +115,14 @@ export class Snapshots {
 
   #makeBase(id: string, diffIds: readonly Digest[], files: readonly InitFile[]): Base {
     const lower = this.#chain(diffIds);
+    const layers = this.#views(diffIds);
+    const [looks, rootLike] = [misleadingDirs(layers), rootLook(layers)];
+    const init = files.length > 0 || looks.length > 0 || rootLike !== undefined;
+    const content = { files, looks, rootLike: rootLike ?? lower[0]! };
     const temp = path.join(this.#temp, `base-${process.pid}-${Date.now()}-${this.#next++}`);
     fs.mkdirSync(temp, { mode: 0o700 });
     try {
-      if (files.length > 0) makeInitLayer(temp, lower, files, (target) => this.#unmounter.unmount(target));
+      if (init) makeInitLayer(temp, lower, content, (target) => this.#unmounter.unmount(target));
       writeChain(temp, diffIds);
       const dir = path.join(this.#baseDir, id);
       this.#trash.discard(dir); // one that could not be read
@@ -126,9 +131,20 @@ export class Snapshots {
       this.#trash.discard(temp);
       throw err;
     }
-    const base: Base = { id, diffIds: [...diffIds], init: files.length > 0 };
+    const base: Base = { id, diffIds: [...diffIds], init };
     this.#bases.set(id, base);
     return base;
+  }
+
+  /** The layers of a chain, the top one first, as far down as they count. */
+  #views(diffIds: readonly Digest[]): LayerView[] {
+    const out: LayerView[] = [];
+    for (const diffId of diffIds.toReversed()) {
+      const { implied, opaqueRoot } = this.#layers.meta(diffId);
+      out.push({ dir: this.#layers.path(diffId), implied: new Set(implied) });
+      if (opaqueRoot) break;
+    }
+    return out;
   }
 
   /** The directories of a chain, the top one first. A layer that comes twice only counts where it is uppermost. */
@@ -158,7 +174,9 @@ export class Snapshots {
   }
 
   mountReadOnly(diffIds: readonly Digest[], target: string): void {
-    const lower = this.#chain(diffIds);
+    // The plain chain will do unless some directory would look wrong.
+    const plain = diffIds.every((diffId) => this.#layers.meta(diffId).implied.length === 0);
+    const lower = plain ? this.#chain(diffIds) : this.#lower(this.#findBase(diffIds, []));
     if (lower.length === 1) lower.push(this.#empty[1]);
     mountOverlay({ lower, target, readOnly: true, options: overlayOptions });
   }

@@ -122,6 +122,37 @@ describe('a snapshot', () => {
     assert.deepEqual(fs.readdirSync(view), ['new']);
   });
 
+  it('of layers without entries for the directories that they put something into', async (t) => {
+    const { snapshots, apply, mountPoint } = fixture(t);
+    const chain = [
+      await apply(
+        await archiveOf([
+          directory('./', { mode: 0o711, uid: 3 }),
+          directory('tmp', { mode: 0o1777, gid: 4, mtime: 1_000_000_000n }),
+          directory('gone', { mode: 0o700 }),
+          directory('link-target', { mode: 0o700 }),
+        ]),
+      ),
+      await apply(await archiveOf([file('.wh.gone'), symlink('link', '/link-target')])),
+      await apply(await archiveOf([file('tmp/deep/x'), file('gone/x'), directory('link'), file('link/x')])),
+      await apply(await archiveOf([file('tmp/deep/y'), file('tmp/y')])),
+    ];
+    const [rw, view] = [mountPoint(), mountPoint()];
+    snapshots.prepare('c', chain);
+    snapshots.mount('c', rw);
+    snapshots.mountReadOnly(chain, view);
+    for (const target of [rw, view]) {
+      const at = (name: string): fs.Stats => fs.statSync(path.join(target, name));
+      const tmp = at('tmp');
+      assert.deepEqual([tmp.mode & 0o7777, tmp.gid, tmp.mtimeMs], [0o1777, 4, 1000]);
+      assert.deepEqual(fs.readdirSync(path.join(target, 'tmp')).sort(), ['deep', 'y']);
+      assert.deepEqual([at('.').mode & 0o7777, at('.').uid], [0o711, 3]);
+      assert.equal(at('gone').mode & 0o7777, 0o755);
+      assert.equal(at('tmp/deep').mode & 0o7777, 0o755);
+    }
+    assert.deepEqual(await snapshots.changes('c'), []);
+  });
+
   it('of 200 layers', async (t) => {
     const { snapshots, apply, mountPoint } = fixture(t);
     const chain: Digest[] = [];

@@ -23,6 +23,8 @@ export interface LayerMeta {
   entries: number;
   /** It hides all layers below it. */
   opaqueRoot: boolean;
+  /** Its directories that the archive only implies (byte strings; empty is the root): see `implied-dirs.ts`. */
+  implied: string[];
   /** The boot it was made in: until it is known to be on the disk, it is only believed during this boot. */
   bootId: string;
 }
@@ -151,7 +153,8 @@ export async function unpackLayer(options: UnpackOptions): Promise<UnpackResult>
       });
     }
     writer.finish();
-    return { diffId: actual, size: writer.size, entries: writer.entries, opaqueRoot: writer.opaqueRoot };
+    const { size, entries, opaqueRoot, implied } = writer;
+    return { diffId: actual, size, entries, opaqueRoot, implied };
   } catch (err) {
     throw explainDecompression(err);
   } finally {
