@@ -15,11 +15,15 @@
  */
 import { isKind, messageOf } from '../errdefs/index.ts';
 import { forgetUdpFlows, Nftables } from '../linux/index.ts';
-import type { BridgeConfig, PortLease } from './records.ts';
+import type { BridgeConfig, NetworkRecord, PortLease } from './records.ts';
 import type { NetworkLog } from './types.ts';
 
 /** A bridge as the firewall sees it. */
 export type FirewallBridge = Pick<BridgeConfig, 'link' | 'subnet' | 'masquerade'> & { internal: boolean };
+
+/** A network's bridge, if it has one. */
+export const firewallBridge = ({ bridge, internal }: NetworkRecord): FirewallBridge[] =>
+  bridge ? [{ link: bridge.link, subnet: bridge.subnet, masquerade: bridge.masquerade, internal }] : [];
 
 /** Everything that should be in the table. */
 export interface FirewallState {

@@ -75,6 +75,7 @@ function driverOf(request: NetworkCreateRequest): Driver {
     throw notImplemented(`network driver "${driver}" is not implemented`);
   }
   if (driver !== 'bridge') throw notFound(`plugin "${driver}" not found`);
+  if (request.EnableIPv4 === false) throw notImplemented('networks without IPv4 are not implemented');
   if (request.EnableIPv6 === true) throw notImplemented('IPv6 networks are not implemented');
   if (request.ConfigOnly === true || request.ConfigFrom?.Network) {
     throw notImplemented('config-only networks are not implemented');

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { closeSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type {
   EndpointSettings,
@@ -11,10 +11,11 @@ import { conflict, forbidden, isKind, messageOf } from '../errdefs/index.ts';
 import { Rtnetlink } from '../linux/index.ts';
 import type { Store } from '../store/index.ts';
 import { BridgeDriver } from './bridge-driver.ts';
+import { lockBridge } from './bridge-lock.ts';
 import { networkFiles } from './container-files.ts';
 import { ensureDefaultBridge, linkedHosts } from './default-bridge.ts';
 import { endpointResource, isDefaultBridge } from './endpoints.ts';
-import { Firewall, type FirewallBridge } from './firewall.ts';
+import { Firewall, firewallBridge } from './firewall.ts';
 import { ForwardPolicy } from './forward-policy.ts';
 import { HostPorts } from './host-ports.ts';
 import { Ipv6Proxy } from './ipv6-proxy.ts';
@@ -85,6 +86,7 @@ export class NetworkService {
   readonly #ipv6Proxy = new Ipv6Proxy();
   readonly #resolver: Resolver;
   readonly #sandboxes: Sandboxes;
+  #lock: number | undefined;
   #policyTimer: NodeJS.Timeout | undefined;
 
   constructor(options: NetworkServiceOptions) {
@@ -133,9 +135,11 @@ export class NetworkService {
 
   /**
    * Makes the kernel and the leases agree, and makes the networks `bridge`, `host` and `none`. Call it once,
-   * before anything else. `liveContainers` are the ids of those whose process runs.
+   * before anything else. `liveContainers` are the ids of those whose process runs. Throws Conflict when another
+   * daemon uses the same bridge.
    */
   init(liveContainers: ReadonlySet<string>): void {
+    this.#lock = lockBridge(this.#link);
     mkdirSync(this.#netnsDir, { recursive: true, mode: 0o711 });
     this.#networks.ensureSimple('host', 'host');
     this.#networks.ensureSimple('none', 'null');
@@ -358,6 +362,8 @@ export class NetworkService {
     this.#hostPorts.close();
     this.#firewall.close();
     this.#rtnetlink.close();
+    if (this.#lock !== undefined) closeSync(this.#lock);
+    this.#lock = undefined;
   }
 
   /** Takes the room's traces off the host: table, exceptions, and the bridges no container uses. Networks stay recorded. */
@@ -413,6 +419,3 @@ export class NetworkService {
     this.#options.onEvent?.(event);
   }
 }
-
-const firewallBridge = ({ bridge, internal }: NetworkRecord): FirewallBridge[] =>
-  bridge ? [{ link: bridge.link, subnet: bridge.subnet, masquerade: bridge.masquerade, internal }] : [];

@@ -6,9 +6,9 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { newAddress, newBridge, Rtnetlink } from '../linux/index.ts';
-import type { Store } from '../store/index.ts';
+import { Store } from '../store/index.ts';
 import { inNamespaces, Lab } from './lab.ts';
-import type { NetworkService } from './network-service.ts';
+import { NetworkService } from './network-service.ts';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -344,6 +344,34 @@ if (inNamespaces(import.meta.url)) {
     restart();
     assert.equal(service.inspect('bridge').IPAM?.Config?.[0]?.Subnet, '172.17.0.0/16');
     assert.equal(lab.run(undefined, 'ip -o -4 addr show wharf0 | grep -c inet').output, '1');
+  });
+
+  test('a second daemon on the same bridge is refused; on another it lives beside the first', async () => {
+    const netns = lab.start(service, A, publish('8080'));
+    const other = (bridgeName: string): NetworkService =>
+      new NetworkService({
+        store: Store.open(':memory:'),
+        root: lab.dir,
+        execRoot: join(lab.dir, bridgeName),
+        bridgeName,
+      });
+    const second = other('wharf1');
+    second.init(new Set());
+    assert.throws(() => other('wharf1').init(new Set()), {
+      message: /^another daemon uses the bridge wharf1/,
+      kind: 'Conflict',
+    });
+    assert.equal(second.inspect('bridge').IPAM?.Config?.[0]?.Subnet, '172.18.0.0/16');
+    const theirs = lab.start(second, B, publish('8081'));
+    assert.equal(lab.run(netns, 'ping -c 1 -W 2 172.17.0.1').status, 0);
+    assert.equal(lab.run(theirs, 'ping -c 1 -W 2 172.18.0.1').status, 0);
+    assert.throws(
+      () => second.allocate(C, { name: 'c', networkMode: 'bridge', ...publish('8080') }),
+      /address already in use/,
+    );
+    second.release(B);
+    await second.destroy();
+    assert.equal(elements('published_any'), 1);
   });
 
   test('/etc/hosts and resolv.conf say what Docker’s say', () => {
