@@ -54,7 +54,7 @@ const modules = {
 ${table.join(',\n')}
 };
 const loaded = Object.create(null);
-function load(name) {
+function loadModule$(name) {
   if (name.startsWith('node:')) return require(name);
   const known = loaded[name];
   if (known) return known;
@@ -62,7 +62,7 @@ function load(name) {
   modules[name](exports);
   return exports;
 }
-return load(${JSON.stringify(relative(root, entry))});
+return loadModule$(${JSON.stringify(relative(root, entry))});
 })`;
   return { code: toAscii(code), sources: [...modules.keys()] };
 }
@@ -80,14 +80,14 @@ export function convertModule(source: string, path: string, key: (specifier: str
   let code = source
     .replace(/^[ \t]*\/\*\*[\s\S]*?\*\/[ \t]*\n/gm, '')
     .replace(IMPORT, (_all, space?: string, single?: string, list = '', from = '') => {
-      const module = `load(${JSON.stringify(key(from))})`;
+      const module = `loadModule$(${JSON.stringify(key(from))})`;
       if (space) return `const ${space.replace(/^\*\s+as\s+/, '')} = ${module};`;
       if (single) return `const ${single} = ${module};`;
       const bindings = names(list).map(([name, as]) => (name === as ? name : `${name}: ${as}`));
       return bindings.length ? `const { ${bindings.join(', ')} } = ${module};` : '';
     })
     .replace(REEXPORT, (_all, list: string | undefined, from: string) => {
-      const module = `load(${JSON.stringify(key(from))})`;
+      const module = `loadModule$(${JSON.stringify(key(from))})`;
       if (list === undefined) return `Object.assign(exports, ${module});`;
       return names(list)
         .map(([name, as]) => `exports.${as} = ${module}.${name};`)
@@ -95,7 +95,7 @@ export function convertModule(source: string, path: string, key: (specifier: str
     })
     .replace(
       DYNAMIC,
-      (_all, from: string) => `Promise.resolve().then(() => load(${JSON.stringify(key(from))}))`,
+      (_all, from: string) => `Promise.resolve().then(() => loadModule$(${JSON.stringify(key(from))}))`,
     )
     .replace(DECLARATION, (_all, declaration: string, name: string) => {
       exported.push(name);
