@@ -69,3 +69,31 @@ export const symlink = (name: string, linkName: string): TarInput => ({
 export const link = (name: string, linkName: string): TarInput => ({
   entry: { type: 'link', name, linkName },
 });
+
+/** Two layers: the upper one deletes, hides and adds. */
+export async function twoLayers({ apply }: Fixture): Promise<Digest[]> {
+  const base = await apply(
+    await archiveOf([
+      directory('./', { mode: 0o711, uid: 3 }),
+      directory('etc', { mode: 0o750 }),
+      file('etc/a', 'a'),
+      file('etc/gone', 'gone'),
+      directory('etc/sub'),
+      file('etc/sub/b', 'b'),
+      directory('data'),
+      file('data/d', 'd'),
+      file('keep', 'k'),
+    ]),
+  );
+  const top = await apply(
+    await archiveOf([
+      directory('./', { mode: 0o711, uid: 3 }),
+      directory('etc', { mode: 0o750 }),
+      file('etc/.wh.gone'),
+      file('etc/sub/.wh..wh..opq'),
+      file('etc/sub/c', 'c'),
+      file('new', 'n'),
+    ]),
+  );
+  return [base, top];
+}
