@@ -1,7 +1,12 @@
 /** Forgetting tracked connections, by ctnetlink (linux/netfilter/nfnetlink_conntrack.h). */
 import { isErrno } from './libc.ts';
 import { NetlinkWriter, readAttributes } from './rtnetlink-message.ts';
-import { NETLINK_NETFILTER, type NetlinkMessage, type NetlinkRequest, NetlinkSocket } from './rtnetlink-socket.ts';
+import {
+  NETLINK_NETFILTER,
+  type NetlinkMessage,
+  type NetlinkRequest,
+  NetlinkSocket,
+} from './rtnetlink-socket.ts';
 
 const SUBSYSTEM = 1 << 8;
 const CT_GET = SUBSYSTEM | 1;
