@@ -1,6 +1,7 @@
 #include "client.h"
 #include "control.h"
 #include "process.h"
+#include "descriptor.h"
 #include "scope.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ static void drop(struct client *c)
 	for (int i = 0; i < 16 && recv(c->source.fd, shim->io, IO_SIZE, MSG_DONTWAIT) > 0; i++)
 		;
 	loop_unwatch_close(&shim->loop, &c->source);
+	close_fd(&c->successor);
 	text_free(&c->queue);
 	for (struct client **link = &p->io.clients; *link; link = &(*link)->next)
 		if (*link == c) {
@@ -39,9 +41,9 @@ static bool reads_input(const struct client *c)
 void client_update(struct client *c)
 {
 	uint32_t events = 0;
-	if (reads_input(c) && streams_takes_input(c->process))
+	if (c->undecided || (reads_input(c) && streams_takes_input(c->process)))
 		events |= EPOLLIN;
-	if (client_behind(c) > 0)
+	if (client_behind(c) > 0 && !c->switching)
 		events |= EPOLLOUT;
 	/* Level-triggered EPOLLHUP of a dead client would come for ever while its last input waits. */
 	if (c->dead && !events)
@@ -60,14 +62,15 @@ static void die(struct client *c)
 /* Sends what is queued. Returns false when the client has gone with it. */
 static bool flush(struct client *c)
 {
-	while (client_behind(c) > 0) {
+	while (client_behind(c) > 0 && !c->switching) {
 		ssize_t n = send(c->source.fd, c->queue.data + c->sent, client_behind(c), MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			break;
 		if (n < 0) {
-			die(c);
+			if (c->successor < 0)
+				die(c);
 			break;
 		}
 		c->sent += (size_t)n;
@@ -75,7 +78,11 @@ static bool flush(struct client *c)
 	if (client_behind(c) == 0) {
 		text_free(&c->queue);
 		c->sent = 0;
-		if (c->finishing) {
+		if (c->successor >= 0 && !c->switching) {
+			shutdown(c->source.fd, SHUT_WR);
+			c->switching = true;
+		}
+		if (c->finishing && !c->undecided && !c->switching) {
 			drop(c);
 			return false;
 		}
@@ -89,9 +96,9 @@ void client_send(struct client *c, const void *bytes, size_t n)
 {
 	if (c->dead || c->finishing)
 		return;
-	if (client_behind(c) == 0) {
+	if (client_behind(c) == 0 && !c->switching) {
 		ssize_t sent = send(c->source.fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && errno != EAGAIN && errno != EINTR)
+		if (sent < 0 && errno != EAGAIN && errno != EINTR && c->successor < 0)
 			return die(c); /* EPOLLHUP follows and drops it */
 		if (sent > 0) {
 			bytes = (const char *)bytes + sent;
@@ -130,11 +137,69 @@ static void end_of_input(struct client *c, bool gone)
 		client_finish(c); /* as Docker: the end of input detaches */
 }
 
+/* Reads the byte that says whether a descriptor comes. Returns false when it has not come yet. */
+static bool decide(struct client *c)
+{
+	char byte;
+	int fd = receive_fd(c->source.fd, &byte, 1, MSG_DONTWAIT);
+	if (fd == -1 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	c->undecided = false;
+	if (fd >= 0)
+		c->successor = fd;
+	return true;
+}
+
+static void make_room(int fd)
+{
+	/* For a few frames, so that a reader who is busy for a moment does not stop the container. */
+	int size = CLIENT_BOUND;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+/* The daemon's connection has served. */
+static void succeed(struct client *c)
+{
+	loop_unwatch_close(&c->process->shim->loop, &c->source);
+	c->source.fd = take_fd(&c->successor);
+	c->switching = c->in_ended = c->dead = false;
+	make_room(c->source.fd);
+}
+
+/* Reads what the daemon still had of the client's input. Returns true when that is over. */
+static bool predecessor_is_done(struct client *c)
+{
+	struct process *p = c->process;
+	uint8_t *bytes = p->shim->io;
+	bool peek = c->wants[0] && !c->finishing && !streams_takes_input(p);
+	ssize_t n = recv(c->source.fd, bytes, IO_SIZE, MSG_DONTWAIT | (peek ? MSG_PEEK : 0));
+	if (n > 0 && !peek && reads_input(c))
+		streams_write(p, bytes, (size_t)n);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void client_pump(struct client *c)
 {
 	struct process *p = c->process;
 	if (c->source.fd < 0)
 		return; /* dropped while its list was walked */
+	if (c->undecided && (!decide(c) || !flush(c))) {
+		if (c->source.fd >= 0)
+			client_update(c);
+		return;
+	}
+	if (c->successor >= 0) {
+		bool done = predecessor_is_done(c);
+		if (c->source.fd < 0)
+			return;
+		if (done)
+			succeed(c);
+		if (!done || !flush(c)) {
+			if (c->source.fd >= 0)
+				client_update(c);
+			return;
+		}
+	}
 	if (reads_input(c) && streams_takes_input(p)) {
 		uint8_t *bytes = p->shim->io;
 		ssize_t n = recv(c->source.fd, bytes, IO_SIZE, MSG_DONTWAIT);
@@ -157,7 +222,7 @@ void client_pump(struct client *c)
 static void on_client(struct source *source, uint32_t events)
 {
 	struct client *c = container_of(source, struct client, source);
-	if (events & (EPOLLHUP | EPOLLERR))
+	if (events & (EPOLLHUP | EPOLLERR) && !c->undecided && c->successor < 0)
 		die(c);
 	if (!c->dead && events & EPOLLOUT && !flush(c))
 		return;
@@ -171,12 +236,12 @@ struct client *client_new(struct process *p, int fd, const char *flags)
 		abort();
 	c->process = p;
 	c->source = (struct source){.fd = fd, .ready = on_client};
+	c->successor = -1;
+	c->undecided = strchr(flags, 'h') != NULL;
 	c->wants[0] = strchr(flags, 'i') != NULL;
 	c->wants[1] = strchr(flags, 'o') != NULL;
 	c->wants[2] = strchr(flags, 'e') != NULL;
-	/* Room for a few frames, so that a daemon that is busy for a moment does not stop the container. */
-	int size = CLIENT_BOUND;
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	make_room(fd);
 	c->next = p->io.clients;
 	p->io.clients = c;
 	p->shim->clients++;

@@ -15,6 +15,15 @@ struct client {
 	bool dead;      /* nothing can be sent any more */
 	bool in_ended;  /* it has said all */
 	bool finishing; /* close when the queue is empty */
+	/*
+	 * The daemon may hand over its own client's connection, so that it is out of the way: the first byte after the
+	 * request comes with that descriptor, or says that there is none. What follows on the daemon's connection up to
+	 * its end is input that the daemon had read already; its output half is closed when all that was meant for it is
+	 * sent. When the daemon has closed its end all bytes have gone on, and the successor takes its place.
+	 */
+	bool undecided;
+	bool switching; /* the output half is closed */
+	int successor;
 	struct text queue;
 	size_t sent; /* of the queue */
 };

@@ -1,7 +1,7 @@
 /*
  * The listening socket. A connection's first line is its request, TAB-separated:
  *   control
- *   attach FLAGS                            flags: i o e (stdin, stdout, stderr)
+ *   attach FLAGS                            flags: i o e (stdin, stdout, stderr), h (see client.h: undecided)
  *   exec ID FLAGS PROCESS-FILE ROWS COLS    flags as above, t (terminal), d (detached)
  * Attach and exec are answered with one line of JSON (with `error` when refused); the streams follow.
  */

@@ -1,4 +1,5 @@
 #include "process.h"
+#include "descriptor.h"
 #include "scope.h"
 
 #include <errno.h>
@@ -178,19 +179,9 @@ static void accept_console(struct process *p)
 	if (connection < 0)
 		return;
 	char name[128];
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {name, sizeof name};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-	if (recvmsg(connection, &message, MSG_CMSG_CLOEXEC) < 0)
+	int master = receive_fd(connection, name, sizeof name, 0);
+	if (master < 0)
 		return;
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return;
-	int master;
-	memcpy(&master, CMSG_DATA(c), sizeof master);
 	fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK);
 	io->outputs[0].source.fd = master;
 	/* A second descriptor: epoll knows a descriptor only once. */

@@ -83,6 +83,19 @@ export function finishConnection(connection: Duplex): void {
   connection.once('close', () => clearTimeout(linger));
 }
 
+/** A session whose process can serve the client's connection without us. */
+export interface DirectSession extends Duplex {
+  /**
+   * Takes the connection away, if it can: true. The session is closed when nothing of it is left here; the
+   * connection goes on between the client and the other process.
+   */
+  handOver(connection: Duplex): boolean;
+}
+
+function isDirect(session: Duplex): session is DirectSession {
+  return 'handOver' in session && typeof session.handOver === 'function';
+}
+
 const HANGUP_POLL_MS = 1000;
 
 export interface JoinOptions {
@@ -98,6 +111,9 @@ export interface JoinOptions {
  * close its own. A client that is gone destroys the session; a session that breaks closes the connection.
  */
 export function join(connection: Duplex, session: Duplex, options: JoinOptions): Promise<void> {
+  if (isDirect(session) && session.handOver(connection)) {
+    return new Promise((resolve) => session.once('close', resolve));
+  }
   return new Promise((resolve) => {
     let watch: NodeJS.Timeout | undefined;
     const finish = (): void => {

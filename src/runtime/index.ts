@@ -28,6 +28,7 @@ export type {
   ExecOptions,
   ExecResult,
   ExitRecord,
+  ProcessStream,
   ShimHandle,
   ShimOptions,
   ShimState,

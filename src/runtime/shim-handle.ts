@@ -1,7 +1,6 @@
 /** The daemon's end of a shim. See shim-types.ts for what its methods promise. */
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { conflict, notFound } from '../errdefs/index.ts';
 import { readExit } from './exit-record.ts';
 import { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
@@ -13,6 +12,7 @@ import type {
   ExecOptions,
   ExecResult,
   ExitRecord,
+  ProcessStream,
   ShimHandle,
   ShimState,
 } from './shim-types.ts';
@@ -107,8 +107,8 @@ export class Shim implements ShimHandle {
     return { pid, startedAt };
   }
 
-  async attach(o: AttachOptions): Promise<Duplex> {
-    const flags = `${o.stdin ? 'i' : ''}${o.stdout ? 'o' : ''}${o.stderr ? 'e' : ''}`;
+  async attach(o: AttachOptions): Promise<ProcessStream> {
+    const flags = `h${o.stdin ? 'i' : ''}${o.stdout ? 'o' : ''}${o.stderr ? 'e' : ''}`;
     const connection = await request(this.#identity.socketPath, `attach\t${flags}`);
     return connection.stream();
   }
@@ -122,7 +122,7 @@ export class Shim implements ShimHandle {
     const detach = o.detach === true;
     const flags = [
       o.tty ? 't' : '',
-      detach ? 'd' : '',
+      detach ? 'd' : 'h',
       o.stdin && !detach ? 'i' : '',
       o.stdout !== false ? 'o' : '',
       o.stderr !== false ? 'e' : '',

@@ -11,6 +11,15 @@
  */
 import type { Duplex } from 'node:stream';
 
+/**
+ * The streams of a process. `handOver` gives a client's connection (a plain socket, all written to it flushed) to the
+ * shim, which serves it from then on without the daemon; possible only before this stream is used. True: the stream
+ * closes when nothing of the connection is left here. False: nothing has changed.
+ */
+export interface ProcessStream extends Duplex {
+  handOver(connection: Duplex): boolean;
+}
+
 /** What a shim is started with. Paths are absolute. */
 export interface ShimOptions {
   /** The `wharf-shim` binary. */
@@ -91,7 +100,7 @@ export interface ExecResult {
   /** Host pid of the process. */
   pid: number;
   /** Docker's multiplexed frames, raw with a TTY; null when detached. It ends after `onExecExit` was called. */
-  stream: Duplex | null;
+  stream: ProcessStream | null;
 }
 
 export type ShimState = 'idle' | 'running' | 'exited' | 'gone';
@@ -117,7 +126,7 @@ export interface ShimHandle {
    * `end()` of the writable half is the client's end of input. The stream ends when the container has ended and
    * everything was delivered.
    */
-  attach(o: AttachOptions): Promise<Duplex>;
+  attach(o: AttachOptions): Promise<ProcessStream>;
   /** @throws RuntimeError when the runtime cannot run it. */
   exec(o: ExecOptions): Promise<ExecResult>;
   /** Sets the terminal size of the container (null) or of an exec. @throws notFound, conflict (no terminal) */
