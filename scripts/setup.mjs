@@ -16,6 +16,8 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -227,6 +229,29 @@ function buildShim() {
   run('make', ['-C', join(ROOT, 'shim')]);
 }
 
+/** The command line as one script, so that it starts fast. Its builder is asked when a source is newer than its last answer. */
+function buildCommandLine() {
+  const built = join(ROOT, '.build/cli/wharf.js');
+  const stamp = join(ROOT, '.build/cli/.checked');
+  const checked = existsSync(built) ? changedAt(stamp) : 0;
+  const newest = Math.max(...['cli', 'oci', 'errdefs'].map((room) => newestIn(join(ROOT, 'src', room))));
+  if (checked > newest) return say('command line: up to date');
+  say('building the command line');
+  run(join(ROOT, 'node_modules/.bin/node'), [
+    '--disable-warning=ExperimentalWarning',
+    join(ROOT, 'src/cli/build/main.ts'),
+  ]);
+  writeFileSync(stamp, '');
+}
+
+const changedAt = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
+
+function newestIn(directory) {
+  return Math.max(
+    ...readdirSync(directory, { recursive: true }).map((name) => changedAt(join(directory, name))),
+  );
+}
+
 try {
   checkMachine();
   installPackages(PACKAGES);
@@ -236,6 +261,7 @@ try {
   }
   installModules();
   buildShim();
+  buildCommandLine();
   say(`ready (${(Number(process.hrtime.bigint() - started) / 1e9).toFixed(2)} s)`);
 } catch (err) {
   if (!(err instanceof Refusal)) throw err;

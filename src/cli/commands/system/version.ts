@@ -88,7 +88,7 @@ export const version: Command = {
     const client = clientVersion(server?.ApiVersion);
     if (format !== '') {
       const { Template, STRUCT } = await import('../../template/index.ts');
-      const data = { Client: mark(client, STRUCT), Server: server ?? null };
+      const data = { Client: mark(goNames(client), STRUCT), Server: server ? goNames(server) : null };
       try {
         const source = format === 'json' ? '{{json .}}' : format;
         cli.out.line(new Template(source, 'version').render(mark(data, STRUCT)));
@@ -107,7 +107,12 @@ export const version: Command = {
   },
 };
 
+/** Docker's template goes by the struct's field APIVersion, its JSON by the tag ApiVersion: the one is hidden from the other. */
+function goNames<T extends { ApiVersion?: string }>(value: T): T {
+  return Object.defineProperty({ ...value }, 'APIVersion', { value: value.ApiVersion });
+}
+
 /** Marks an object as a Go struct, so that a template that asks for another field fails. */
 function mark<T extends object>(value: T, symbol: symbol): T {
-  return Object.defineProperty({ ...value }, symbol, { value: 'system.versionInfo' });
+  return Object.defineProperty(value, symbol, { value: 'system.versionInfo' });
 }
