@@ -43,16 +43,15 @@ export class LayerFetcher {
     throwIfAborted(request.signal);
     const key = `${request.descriptor.digest} ${request.diffId}`;
     let job = this.#jobs.get(key);
-    if (job === undefined) {
-      const fresh = new LayerJob(this.#room, request);
+    if (job === undefined || job.abandoned) {
+      // One that nobody wants any more must have let go of its files before the next begins.
+      const fresh = new LayerJob(this.#room, request, job?.result);
       job = fresh;
       this.#jobs.set(key, fresh);
       const forget = (): void => {
         if (this.#jobs.get(key) === fresh) this.#jobs.delete(key);
       };
       fresh.result.then(forget, forget);
-      // Once nobody wants it, whoever comes next begins anew.
-      fresh.onAbandoned = forget;
     }
     return job.join(request.progress, request.signal);
   }
@@ -60,7 +59,8 @@ export class LayerFetcher {
 
 class LayerJob {
   readonly result: Promise<void>;
-  onAbandoned: () => void = () => {};
+  /** All who wanted it went away: it is being broken off. */
+  abandoned = false;
   readonly #room: Room;
   readonly #request: LayerRequest;
   readonly #id: string;
@@ -69,12 +69,12 @@ class LayerJob {
   #downloaded = false;
   #status = '';
 
-  constructor(room: Room, request: LayerRequest) {
+  constructor(room: Room, request: LayerRequest, after?: Promise<void>) {
     this.#room = room;
     this.#request = request;
     this.#id = shortId(request.descriptor.digest);
     setMaxListeners(0, this.#abort.signal);
-    this.result = this.#run();
+    this.result = this.#run(after);
     this.result.catch(() => {});
   }
 
@@ -92,7 +92,7 @@ class LayerJob {
       signal?.removeEventListener('abort', leave);
       this.#listeners.delete(progress);
       if (this.#listeners.size === 0) {
-        this.onAbandoned();
+        this.abandoned = true;
         this.#abort.abort();
       }
     }
@@ -108,9 +108,11 @@ class LayerJob {
     for (const progress of this.#listeners) progress.bytes(this.#id, status, current, size);
   }
 
-  async #run(): Promise<void> {
+  async #run(after: Promise<void> | undefined): Promise<void> {
     // The first listener joins before anything is said.
+    await after?.catch(() => {});
     await Promise.resolve();
+    throwIfAborted(this.#abort.signal);
     const { content } = this.#room;
     const { descriptor, gate } = this.#request;
     this.#say('Pulling fs layer');

@@ -1,12 +1,6 @@
 /** `docker pull`: from a tag or digest at a registry to an image here. */
 import { setMaxListeners } from 'node:events';
-import {
-  type FetchedManifest,
-  fetchBlob,
-  pullError,
-  type Repository,
-  throwIfAborted,
-} from '../distribution/index.ts';
+import { type FetchedManifest, pullError, type Repository, throwIfAborted } from '../distribution/index.ts';
 import { invalidParameter, notFound } from '../errdefs/index.ts';
 import {
   CONFIG_MAX_BYTES,
@@ -38,6 +32,7 @@ import { type LayerFetcher, layerIsComplete } from './layer-fetch.ts';
 import { Progress } from './progress.ts';
 import { checkPlatform, completePlatform } from './resolve.ts';
 import { chainSize, type Room, tell, withoutStatus } from './room.ts';
+import { fetchSmallBlob } from './small-blob.ts';
 import type { Image, PullOptions } from './types.ts';
 
 interface Pull {
@@ -189,16 +184,7 @@ async function fetchConfig(p: Pull, ref: Reference, manifest: Manifest): Promise
   const { config: descriptor } = manifest;
   if (descriptor.size > CONFIG_MAX_BYTES) throw invalidParameter('invalid image config: larger than 8 MiB');
   p.hold.blobs.add(descriptor.digest, ...manifest.layers.map((layer) => layer.digest));
-  if (!p.room.content.has(descriptor.digest)) {
-    await joinBlob(p, descriptor.digest, () =>
-      fetchBlob({
-        repository: p.repository,
-        content: p.room.content,
-        descriptor,
-        ...(p.signal && { signal: p.signal }),
-      }),
-    );
-  }
+  await fetchSmallBlob(p.room, p.repository, descriptor, p.signal);
   const config = parseImageConfig(p.room.content.readBytes(descriptor.digest, CONFIG_MAX_BYTES));
   if (config.rootfs.diff_ids.length !== manifest.layers.length) {
     throw invalidParameter(
@@ -210,20 +196,6 @@ async function fetchConfig(p: Pull, ref: Reference, manifest: Manifest): Promise
   }
   checkPlatform(familiarString(ref), config, p.platform);
   return config;
-}
-
-const small = new Map<Digest, Promise<unknown>>();
-
-/** Two pulls at once of one config share its download; when the first fails, the second tries itself. */
-async function joinBlob(p: Pull, digest: Digest, fetch: () => Promise<unknown>): Promise<void> {
-  for (let running = small.get(digest); running !== undefined; running = small.get(digest)) {
-    await running.catch(() => {});
-    throwIfAborted(p.signal);
-    if (p.room.content.has(digest)) return;
-  }
-  const mine = fetch().finally(() => small.delete(digest));
-  small.set(digest, mine);
-  await mine;
 }
 
 /** All layers at once, as far as the gate lets them; the first failure ends the others. */

@@ -284,3 +284,21 @@ test('a pull that is killed is gone on with', async () => {
       createHash('md5').update(shortId(id)).digest('hex'),
     );
 });
+
+test('a pull tried again the moment it was broken off', async () => {
+  const t = fresh();
+  for (let i = 0; i < 6; i++) {
+    const abort = new AbortController();
+    let lines = 0;
+    const pulling = t.images.pull({
+      image: `${host}/a/multi:v1`,
+      signal: abort.signal,
+      onProgress: () => {
+        if (++lines === 2 + i * 2) abort.abort();
+      },
+    });
+    await assert.rejects(pulling, (err) => isKind(err, 'Cancelled'));
+  }
+  const image = await t.images.pull({ image: `${host}/a/multi:v1` });
+  assert.ok(image.diffIds.every((d) => t.snapshots.hasLayer(d)));
+});

@@ -1,6 +1,6 @@
 /** Questions to registries that change nothing here. */
 import type { DistributionInspect, ImageSearchResponseItem } from '@docker/node-sdk';
-import { fetchBlob, type RegistryAuth } from '../distribution/index.ts';
+import type { RegistryAuth } from '../distribution/index.ts';
 import { invalidParameter, notImplemented } from '../errdefs/index.ts';
 import {
   CONFIG_MAX_BYTES,
@@ -11,6 +11,7 @@ import {
   parseReference,
 } from '../oci/index.ts';
 import type { Room } from './room.ts';
+import { fetchSmallBlob } from './small-blob.ts';
 import type { Filters } from './types.ts';
 
 const SEARCH_LIMIT = 25;
@@ -41,15 +42,7 @@ export async function distributionInspect(
   const { digest: id } = manifest.config;
   hold.blobs.add(id);
   const had = room.content.has(id);
-  if (!had) {
-    const { signal } = options;
-    await fetchBlob({
-      repository,
-      content: room.content,
-      descriptor: manifest.config,
-      ...(signal && { signal }),
-    });
-  }
+  await fetchSmallBlob(room, repository, manifest.config, options.signal);
   const config = parseImageConfig(room.content.readBytes(id, CONFIG_MAX_BYTES));
   hold.release();
   if (!had) await room.collector.drop([], [id]);
