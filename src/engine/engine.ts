@@ -131,7 +131,8 @@ export class Engine {
     engine.#snapshots.reconcile(new Set(engine.containers.ids()));
     engine.volumes.reconcile(engine.#volumeUsers(running));
     engine.images
-      .collectGarbage()
+      .repair()
+      .then(() => engine.images.collectGarbage({ atStart: true }))
       .catch((err: unknown) => log.warn(`unused blobs and layers not removed: ${messageOf(err)}`));
     engine.containers.restartByPolicy();
     for (const warning of engine.#warnings) log.warn(warning);
