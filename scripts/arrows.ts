@@ -15,6 +15,8 @@ export interface Import {
   specifier: string;
   line: number;
   typeOnly: boolean;
+  /** `import()`: resolved when it is reached, and so no part of a circle that matters. */
+  dynamic?: boolean;
 }
 
 /** A statement that starts a line; `[^'";]*?` spans lines but not statements. */
@@ -34,7 +36,7 @@ export function importsOf(source: string): Import[] {
     const before = source.slice(source.lastIndexOf('\n', match.index) + 1, match.index);
     if (/^\s*(\*|\/\/)/.test(before)) continue;
     // `typeof import('x')` and `import('x').Y` in a type position cannot be told from a value here: they count as values.
-    found.push({ specifier: match[1] ?? '', line: lineAt(match.index), typeOnly: false });
+    found.push({ specifier: match[1] ?? '', line: lineAt(match.index), typeOnly: false, dynamic: true });
   }
   return found;
 }
@@ -72,7 +74,7 @@ export function checkArrows(root: string): string[] {
           ? packageProblem(file, each, dependencies)
           : roomProblem(file, target, each, root);
       if (problem !== undefined) problems.push(`${file}:${each.line}: ${problem}`);
-      if (target !== undefined && !each.typeOnly) edges.push(target);
+      if (target !== undefined && !each.typeOnly && !each.dynamic) edges.push(target);
     }
   }
   return [...problems, ...circles(graph)];
