@@ -13,6 +13,7 @@ import { digestOf, MEDIA, parseReference } from '../oci/index.ts';
 import { parseChallenges } from './auth.ts';
 import { endpointsFor, isInsecure } from './endpoints.ts';
 import { fetchBlob, pullError, Registry } from './index.ts';
+import { proxyFor } from './proxy.ts';
 
 const servers: Server[] = [];
 const root = mkdtempSync(join(tmpdir(), 'wharf-token-'));
@@ -212,4 +213,48 @@ test('insecure registries by name, by network, and every loopback', async () => 
   }
   for (const host of ['reg.test', '10.2.0.1', '8.8.8.8:443'])
     assert.equal(await isInsecure(host, config), false, host);
+});
+
+test('a proxy is used where Go would use it', () => {
+  const config = {
+    httpProxy: 'proxy:3128',
+    httpsProxy: 'http://secure:1',
+    noProxy: 'in.test, .sub.test,10.0.0.0/8,host.test:81',
+  };
+  const by = (url: string): string | undefined => proxyFor(new URL(url), config);
+  assert.equal(by('http://reg.test:5000/v2/'), 'http://proxy:3128');
+  assert.equal(by('https://reg.test/v2/'), 'http://secure:1');
+  assert.equal(by('http://host.test/'), 'http://proxy:3128');
+  assert.equal(by('http://sub.test/'), 'http://proxy:3128');
+  for (const url of [
+    'http://in.test/',
+    'http://a.in.test/',
+    'https://x.sub.test/',
+    'http://10.1.2.3:5000/',
+    'http://host.test:81/',
+    'http://localhost:5000/',
+    'http://[::1]:1/',
+    'http://127.0.0.9/',
+  ]) {
+    assert.equal(by(url), undefined, url);
+  }
+  assert.equal(proxyFor(new URL('https://x/'), { httpProxy: 'p' }), undefined);
+  assert.equal(proxyFor(new URL('http://x/'), { httpProxy: 'p', noProxy: '*' }), undefined);
+});
+
+test('through a proxy, a name that only the proxy can resolve', async () => {
+  const asked: string[] = [];
+  const proxy = await serve((req, res) => {
+    asked.push(`${req.method} ${req.url}`);
+    res.setHeader('content-type', MEDIA.ociManifest);
+    res.end(req.url?.endsWith('/v2/') ? '' : MANIFEST);
+  });
+  const registry = new Registry({ httpProxy: `http://${proxy}`, insecureRegistries: ['reg.invalid:5000'] });
+  const repository = await registry.repository(parseReference('reg.invalid:5000/a'), { purpose: 'pull' });
+  assert.equal((await repository.manifest('x')).digest, digestOf(MANIFEST));
+  assert.deepEqual(asked, [
+    'GET http://reg.invalid:5000/v2/',
+    'GET http://reg.invalid:5000/v2/a/manifests/x',
+  ]);
+  await registry.close();
 });

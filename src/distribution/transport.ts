@@ -5,14 +5,15 @@ import { dataLoss, unavailable } from '../errdefs/index.ts';
 import { type TlsOptions, tlsOptions } from './certs.ts';
 import type { Endpoint } from './endpoints.ts';
 import { networkError } from './errors.ts';
+import { proxyFor } from './proxy.ts';
 import type { RegistryConfig } from './types.ts';
 
 const MAX_REDIRECTS = 10;
 const CONNECT_TIMEOUT = 15_000;
 /** The longest silence within a body, in milliseconds: then the connection counts as broken. */
 const BODY_TIMEOUT = 60_000;
+const HEADERS_TIMEOUT = 60_000;
 const DEFAULT_AGENT = 'docker/28.2.2 wharf';
-const LOCAL = 'localhost,127.0.0.1,::1,[::1]';
 
 export interface HttpRequest {
   readonly endpoint: Endpoint;
@@ -81,12 +82,14 @@ export class Transport {
     // Loaded when first needed: it costs tens of milliseconds and megabytes that an idle daemon should not pay.
     const undici = await import('undici');
     try {
-      const dispatcher = await this.#dispatcher(request.endpoint, undici);
+      const dispatcher = this.#dispatcher(request.endpoint, url, undici);
       const response = await undici.request(url, {
         method: request.method,
         headers,
         body: request.body ?? null,
         dispatcher,
+        // A registry may take long to store a large upload before it answers.
+        headersTimeout: request.method === 'PUT' ? 10 * HEADERS_TIMEOUT : HEADERS_TIMEOUT,
         signal: request.signal ?? null,
       });
       return { status: response.statusCode, headers: flatten(response.headers), body: response.body, url };
@@ -95,33 +98,22 @@ export class Transport {
     }
   }
 
-  async #dispatcher(endpoint: Endpoint, undici: typeof import('undici')): Promise<Dispatcher> {
-    const key = `${endpoint.host} ${endpoint.insecure} ${endpoint.url.startsWith('https:')}`;
+  #dispatcher(endpoint: Endpoint, url: string, undici: typeof import('undici')): Dispatcher {
+    const proxy = proxyFor(new URL(url), this.#config);
+    const key = `${endpoint.host} ${endpoint.insecure} ${endpoint.url.startsWith('https:')} ${proxy ?? ''}`;
     const known = this.#pools.get(key);
     if (known !== undefined) return known;
+    // Redirects of an http endpoint may lead to https: there the usual authorities count.
     const secure = endpoint.url.startsWith('https:') || endpoint.mirror;
     const tls: TlsOptions = secure
       ? tlsOptions(endpoint.host, this.#config.certsDirs ?? [], endpoint.insecure)
       : { rejectUnauthorized: !endpoint.insecure };
-    const { httpProxy, httpsProxy, noProxy } = this.#config;
-    const common = {
-      connections: 16,
-      bodyTimeout: BODY_TIMEOUT,
-      headersTimeout: 60_000,
-      keepAliveTimeout: 30_000,
-    };
     const connect = { ...tls, timeout: CONNECT_TIMEOUT };
+    const common = { connections: 16, bodyTimeout: BODY_TIMEOUT, keepAliveTimeout: 30_000 };
     const pool =
-      httpProxy || httpsProxy
-        ? new undici.EnvHttpProxyAgent({
-            ...common,
-            connect,
-            requestTls: connect,
-            httpProxy: httpProxy ?? '',
-            httpsProxy: httpsProxy ?? '',
-            noProxy: noProxy ? `${noProxy},${LOCAL}` : LOCAL,
-          })
-        : new undici.Agent({ ...common, connect });
+      proxy === undefined
+        ? new undici.Agent({ ...common, connect })
+        : new undici.ProxyAgent({ ...common, uri: proxy, requestTls: connect, proxyTunnel: false });
     this.#pools.set(key, pool);
     return pool;
   }
