@@ -1,8 +1,9 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { conflict, isKind, messageOf, notFound, notModified, WharfError } from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
 import { connectShim, type ExitRecord, readExit, type ShimHandle, startShim } from '../runtime/index.ts';
+import { containerCgroup } from './cgroup.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -111,8 +112,7 @@ export class Lifecycle {
       shim.onGone(() => {
         if (container.shim === shim) container.shim = undefined;
         shim.close();
-        this.#removeBundle(container.id);
-        resolve();
+        void this.#removeBundle(container.id).then(resolve);
       });
     });
   }
@@ -205,6 +205,7 @@ export class Lifecycle {
       socketPath: paths.socket,
       ...logSettings(record, paths.log),
       exitPath: paths.exit,
+      cgroupPaths: containerCgroup(this.#deps, record).directories(),
       tty: config.Tty ?? false,
       openStdin: config.OpenStdin ?? false,
       stdinOnce: config.StdinOnce ?? false,
@@ -216,14 +217,19 @@ export class Lifecycle {
     const shim = container.shim;
     container.shim = undefined;
     shim?.close();
-    this.#removeBundle(container.id);
+    container.gone = this.#removeBundle(container.id);
   }
 
-  #removeBundle(id: string): void {
+  #removeBundle(id: string): Promise<void> {
+    return this.#removeTree(this.paths(id).bundle);
+  }
+
+  /** Off the main thread: on a journaling file system each unlink may take a millisecond. */
+  async #removeTree(path: string): Promise<void> {
     try {
-      rmSync(this.paths(id).bundle, { recursive: true, force: true });
+      await rm(path, { recursive: true, force: true });
     } catch (err) {
-      this.#deps.log.error(`container ${id}: bundle not removed: ${messageOf(err)}`);
+      this.#deps.log.error(`not removed: ${messageOf(err)}`);
     }
   }
 
@@ -321,7 +327,7 @@ export class Lifecycle {
     this.#containers.delete(container);
     if (container.shim?.state === 'idle') this.#dropShim(container);
     await this.#deps.snapshots.remove(record.id);
-    rmSync(this.paths(record.id).data, { recursive: true, force: true });
+    void this.#removeTree(this.paths(record.id).data);
     this.#restartDelays.delete(record.id);
     if (options.volumes) this.#removeVolumes(record);
     this.#deps.onEvent('destroy', record);
@@ -360,8 +366,16 @@ export class Lifecycle {
       return;
     }
     shim?.close();
-    if (!container.running) return;
-    const exit = readExit(paths.exit);
+    if (container.running) this.#endedUnseen(container);
+    else this.#sweep(record);
+    // Nothing runs from the bundle any more; the daemon may have died while it made or removed it.
+    await this.#removeBundle(record.id);
+  }
+
+  /** A run that ended while there was no daemon: by its monitor's record, or for reasons unknown. */
+  #endedUnseen(container: Container): void {
+    const { record } = container;
+    const exit = readExit(this.paths(record.id).exit);
     const fresh = exit !== undefined && exit.exitedAt >= record.state.startedAt;
     this.#exited(
       container,
@@ -416,10 +430,6 @@ export class Lifecycle {
   /** From now on an exit removes and restarts nothing: the daemon is going down and stops its containers. */
   prepareShutdown(): void {
     this.#closed = true;
-  }
-
-  writeConfig(path: string, spec: object): void {
-    writeFileSync(path, JSON.stringify(spec), { mode: 0o600 });
   }
 }
 
