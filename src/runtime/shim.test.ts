@@ -381,6 +381,7 @@ test('a full disk loses lines of the log and nothing else', async () => {
     const { out, shim } = await run(['seq', '1', '20000'], { logPath: `${directory}/log` });
     assert.equal(out.stdout.split('\n').length, 20001);
     assert.equal((await exited(shim)).exitCode, 0);
+    await gone(shim); // or the log is still open
     for (const line of fs.readFileSync(`${directory}/log`, 'utf8').trimEnd().split('\n')) JSON.parse(line);
   } finally {
     execFileSync('umount', [directory]);
