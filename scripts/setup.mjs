@@ -244,6 +244,17 @@ function buildCommandLine() {
   writeFileSync(stamp, '');
 }
 
+/** The daemon without types: 27 MB less resident. The launcher runs the sources when one is newer. */
+function buildDaemon() {
+  const newest = Math.max(changedAt(join(ROOT, 'package.json')), newestIn(join(ROOT, 'src')));
+  if (changedAt(join(ROOT, '.build/wharfd/.built')) > newest) return say('daemon: up to date');
+  say('building the daemon');
+  run(join(ROOT, 'node_modules/.bin/node'), [
+    '--disable-warning=ExperimentalWarning',
+    join(ROOT, 'scripts/build-daemon.ts'),
+  ]);
+}
+
 const changedAt = (path) => (existsSync(path) ? statSync(path).mtimeMs : 0);
 
 function newestIn(directory) {
@@ -262,6 +273,7 @@ try {
   installModules();
   buildShim();
   buildCommandLine();
+  buildDaemon();
   say(`ready (${(Number(process.hrtime.bigint() - started) / 1e9).toFixed(2)} s)`);
 } catch (err) {
   if (!(err instanceof Refusal)) throw err;

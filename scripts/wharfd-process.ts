@@ -16,7 +16,7 @@ export const engine = new EngineClient(SOCKET);
 export function daemonPid(): number | undefined {
   try {
     const pid = Number(readFileSync(PID_FILE, 'utf8'));
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('src/daemon/main.ts') ? pid : undefined;
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('src/daemon/main.') ? pid : undefined;
   } catch {
     return undefined;
   }

@@ -6,7 +6,8 @@ import type { EngineConfig } from '../engine/index.ts';
 import { invalidParameter } from '../errdefs/index.ts';
 import type { Settings } from './flags.ts';
 
-const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
+/** The package's directory: the launcher says it, as what it runs may be the build. */
+const PACKAGE = process.env.WHARF_ROOT ?? fileURLToPath(new URL('../..', import.meta.url));
 const BRIDGE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}$/;
 const INITS = ['/usr/bin/tini-static', '/usr/bin/docker-init', '/usr/bin/tini'];
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'];

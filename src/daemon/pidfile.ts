@@ -32,7 +32,7 @@ function readPid(path: string): number | undefined {
 /** A pid may have been given to another program since. */
 function isDaemon(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('src/daemon/main.ts');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('src/daemon/main.');
   } catch {
     return false;
   }
