@@ -44,36 +44,41 @@ static size_t utf8_length(const uint8_t *s, size_t n)
 	return length;
 }
 
-static size_t escape_ascii(char *dst, uint8_t c)
+/* What each byte becomes when it does not begin a longer character: 7 bytes and their number. */
+struct replacement {
+	char text[7];
+	uint8_t length;
+};
+
+static struct replacement replacements[256];
+
+static void fill_replacements(void)
 {
 	static const char hex[] = "0123456789abcdef";
-	dst[0] = '\\';
-	switch (c) {
-	case '"':
-	case '\\':
-		dst[1] = (char)c;
-		return 2;
-	case '\n':
-		dst[1] = 'n';
-		return 2;
-	case '\r':
-		dst[1] = 'r';
-		return 2;
-	default:
-		memcpy(dst + 1, "u00", 3);
-		dst[4] = hex[c >> 4];
-		dst[5] = hex[c & 15];
-		return 6;
+	for (int c = 0; c < 256; c++) {
+		struct replacement *r = &replacements[c];
+		if (c >= 0x80) {
+			memcpy(r->text, "\\ufffd", r->length = 6);
+		} else if (c == '"' || c == '\\' || c == '\n' || c == '\r') {
+			r->text[0] = '\\';
+			r->text[1] = c == '\n' ? 'n' : c == '\r' ? 'r' : (char)c;
+			r->length = 2;
+		} else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
+			memcpy(r->text, "\\u00", 4);
+			r->text[4] = hex[c >> 4];
+			r->text[5] = hex[c & 15];
+			r->length = 6;
+		} else {
+			r->text[0] = (char)c;
+			r->length = 1;
+		}
 	}
-}
-
-static inline int is_plain_byte(uint8_t c)
-{
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
 }
 
 size_t jsonlog_escape(char *dst, const uint8_t *src, size_t n)
 {
+	if (!replacements[0].length)
+		fill_replacements();
 	char *out = dst;
 	const uint8_t *end = src + n;
 	while (src < end) {
@@ -89,25 +94,19 @@ size_t jsonlog_escape(char *dst, const uint8_t *src, size_t n)
 		/* What is special, and the rest of its block, byte by byte. */
 		const uint8_t *stop = end - src > 16 ? src + 16 : end;
 		while (src < stop) {
-			if (is_plain_byte(*src)) {
-				*out++ = (char)*src++;
-			} else if (*src < 0x80) {
-				out += escape_ascii(out, *src++);
+			size_t length = *src >= 0xc2 ? utf8_length(src, (size_t)(end - src)) : 0;
+			if (length == 0) {
+				const struct replacement *r = &replacements[*src++];
+				memcpy(out, r, sizeof *r); /* one store; what is too much is overwritten */
+				out += r->length;
+			} else if (length == 3 && src[0] == 0xe2 && src[1] == 0x80 && (src[2] | 1) == 0xa9) {
+				memcpy(out, src[2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
+				out += 6;
+				src += 3;
 			} else {
-				size_t length = utf8_length(src, (size_t)(end - src));
-				if (length == 0) {
-					memcpy(out, "\\ufffd", 6);
-					out += 6;
-					src++;
-				} else if (length == 3 && src[0] == 0xe2 && src[1] == 0x80 && (src[2] | 1) == 0xa9) {
-					memcpy(out, src[2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
-					out += 6;
-					src += 3;
-				} else {
-					memcpy(out, src, length);
-					out += length;
-					src += length;
-				}
+				memcpy(out, src, length);
+				out += length;
+				src += length;
 			}
 		}
 	}

@@ -47,6 +47,7 @@ function shimEnvironment(): string[] {
 export function startShim(o: ShimOptions): ShimHandle {
   fs.rmSync(o.socketPath, { force: true });
   const listener = listenUnix(o.socketPath);
+  fs.chmodSync(o.socketPath, 0o600); // whoever connects may run programs in the container
   const [ours, theirs] = socketPair();
   const runtime = sealedRuntime(o.runtimePath);
   const fds = [
