@@ -67,7 +67,7 @@ export function parseEndpoint(host: string, tls?: TlsFiles): Endpoint {
 }
 
 function parseTcp(original: string, rest: string, tls: TlsFiles | undefined): Endpoint {
-  const match = /^(\[[0-9a-fA-F:.%\w]*\]|[^:/]*)(?::(\d+))?(\/.*)?$/.exec(rest);
+  const match = /^(\[[0-9a-fA-F:.%\w]*\]|[^:/\s]*)(?::(\d+))?(\/.*)?$/.exec(rest);
   if (!match) throw invalid(original);
   const port = match[2] === undefined ? (tls ? 2376 : 2375) : Number(match[2]);
   if (port < 1 || port > 65535) throw invalid(original);

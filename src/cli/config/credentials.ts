@@ -35,8 +35,10 @@ export function authKey(registry: string): string {
 function runHelper(helper: string, action: 'get' | 'store' | 'erase', input: string): string {
   const program = `docker-credential-${helper}`;
   const result = spawnSync(program, [action], { input, encoding: 'utf8', maxBuffer: 1 << 20 });
-  if (result.error) {
-    const missing = (result.error as NodeJS.ErrnoException).code === 'ENOENT';
+  const { code } = (result.error ?? {}) as NodeJS.ErrnoException;
+  // A helper that ends without reading what it was sent is not at fault.
+  if (result.error && code !== 'EPIPE') {
+    const missing = code === 'ENOENT';
     throw new CliError(
       `error getting credentials - err: exec: "${program}": ${missing ? 'executable file not found in $PATH' : result.error.message}, out: \`\``,
     );
