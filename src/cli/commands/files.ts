@@ -66,22 +66,17 @@ export async function writeArchive(body: AsyncIterable<Buffer>, path: string, ou
   }
 }
 
-/** Checks a path given with `-o` before anything is asked of the daemon. */
-export function checkOutputPath(path: string): void {
+/** Checks a path given with `-o` before anything is asked of the daemon. @param failure how the message begins */
+export function checkOutputPath(path: string, failure: string): void {
+  const fail = (reason: string): never => {
+    throw new CliError(`${failure}: ${reason}`);
+  };
   const directory = dirname(path);
-  try {
-    if (!statSync(directory).isDirectory()) throw new Error('not a directory');
-  } catch {
-    throw new CliError(`invalid output path: directory ${JSON.stringify(directory)} does not exist`);
-  }
-  let stat: ReturnType<typeof statSync>;
-  try {
-    stat = statSync(path);
-  } catch {
-    return;
-  }
-  if (stat.isDirectory())
-    throw new CliError(`invalid output path: ${JSON.stringify(path)} must be a file, not a directory`);
-  if (!stat.isFile())
-    throw new CliError(`invalid output path: ${JSON.stringify(path)} must be a regular file`);
+  const parent = statSync(directory, { throwIfNoEntry: false });
+  if (!parent) fail(`invalid output path: stat ${directory}: no such file or directory`);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) fail('cannot write to a directory');
+  if (stat?.isCharacterDevice()) fail('cannot write to a character device file');
+  if (stat?.isBlockDevice()) fail('cannot write to a block device file');
+  if (stat && !stat.isFile()) fail('cannot write to what is not a regular file');
 }

@@ -4,10 +4,9 @@ import { posix, resolve } from 'node:path';
 import { tarStream } from '../../../oci/index.ts';
 import type { Command } from '../../command.ts';
 import type { Cli } from '../../context.ts';
-import { CliError, isNotFound } from '../../errors.ts';
+import { ApiError, CliError } from '../../errors.ts';
 import { type FlagValues, flag } from '../../flags/flag.ts';
 import { humanSize } from '../../format/units.ts';
-import { fileError } from '../files.ts';
 import { localStat, packTree } from './cp-pack.ts';
 import { archiveName, type PathFacts, place, splitCopyArg } from './cp-paths.ts';
 import { unpack } from './cp-unpack.ts';
@@ -35,7 +34,8 @@ async function statInContainer(cli: Cli, container: string, path: string): Promi
     const response = await cli.client.call('HEAD', containerPath(container, '/archive'), { query: { path } });
     return parseStat(response.headers['x-docker-container-path-stat']);
   } catch (err) {
-    if (isNotFound(err)) return undefined;
+    // What cannot be looked at may still be made: whether its parent is there, the copy itself will tell.
+    if (err instanceof ApiError) return undefined;
     throw err;
   }
 }
@@ -85,10 +85,9 @@ async function copyFrom(
   const local = absolute(target);
   const found = statSync(local, { throwIfNoEntry: false });
   const facts: PathFacts = { exists: found !== undefined, directory: found?.isDirectory() ?? false };
-  const asked =
-    path !== source && !facts.directory ? undefined : path !== source ? archiveName(source) : undefined;
   const placement = place(hasBit(stat.mode, GO_MODE_DIR), local, facts);
-  if (asked !== undefined && placement.name === undefined) placement.name = asked;
+  // What a followed link leads to is put down under the link's name.
+  if (path !== source) placement.name ??= archiveName(source);
   const parent = statSync(placement.directory, { throwIfNoEntry: false });
   if (!parent?.isDirectory())
     throw new CliError(
@@ -134,7 +133,7 @@ async function copyTo(
   const local = absolute(source);
   const follow = flags.bool('follow-link') || local.endsWith('/') || local.endsWith('/.');
   const own = localStat(local, follow);
-  if (!own.isDirectory() && /\/\.?$/.test(local)) throw fileError('lstat', local, { code: 'ENOTDIR' });
+  if (!own.isDirectory() && /\/\.?$/.test(local)) throw new CliError('not a directory');
   const placement = place(own.isDirectory(), path, facts);
   const count = { bytes: 0 };
   const name = placement.name ?? archiveName(local);

@@ -15,7 +15,7 @@ export const exportContainer: Command = {
     if (output === '' && cli.out.isTerminal) {
       throw new CliError('cowardly refusing to save to a terminal. Use the -o flag or redirect');
     }
-    if (output !== '') checkOutputPath(output);
+    if (output !== '') checkOutputPath(output, 'failed to export container');
     const response = await cli.client.call('GET', containerPath(name, '/export'));
     await writeArchive(response.body(), output, cli.out);
   },

@@ -21,7 +21,7 @@ export const save: Command = {
     if (output === '' && cli.out.isTerminal) {
       throw new CliError('cowardly refusing to save to a terminal. Use the -o flag or redirect');
     }
-    if (output !== '') checkOutputPath(output);
+    if (output !== '') checkOutputPath(output, 'failed to save image');
     const response = await cli.client.call('GET', '/images/get', {
       query: { names, platform: platformQuery(flags.string('platform')) },
     });
