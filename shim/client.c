@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { LINGER_MS = 10000 };
+
 static void drop(struct client *c)
 {
 	struct process *p = c->process;
@@ -15,6 +17,7 @@ static void drop(struct client *c)
 	/* Closing with unread input would give the peer ECONNRESET after its last byte. */
 	for (int i = 0; i < 16 && recv(c->source.fd, shim->io, IO_SIZE, MSG_DONTWAIT) > 0; i++)
 		;
+	loop_cancel(&shim->loop, &c->linger);
 	loop_unwatch_close(&shim->loop, &c->source);
 	close_fd(&c->successor);
 	text_free(&c->queue);
@@ -41,7 +44,7 @@ static bool reads_input(const struct client *c)
 void client_update(struct client *c)
 {
 	uint32_t events = 0;
-	if (c->undecided || (reads_input(c) && streams_takes_input(c->process)))
+	if (c->undecided || c->lingering || (reads_input(c) && streams_takes_input(c->process)))
 		events |= EPOLLIN;
 	if (client_behind(c) > 0 && !c->switching)
 		events |= EPOLLOUT;
@@ -50,6 +53,27 @@ void client_update(struct client *c)
 		loop_unwatch(&c->process->shim->loop, &c->source);
 	else
 		loop_watch(&c->process->shim->loop, &c->source, events);
+}
+
+static void on_linger(struct timer *timer)
+{
+	drop(container_of(timer, struct client, linger));
+}
+
+/* Everything was sent. Returns false when the client has gone with it. */
+static bool leave(struct client *c)
+{
+	if (c->lingering)
+		return true;
+	if (!c->direct || c->dead || c->in_ended) {
+		drop(c);
+		return false;
+	}
+	shutdown(c->source.fd, SHUT_WR);
+	c->lingering = true;
+	c->linger.fire = on_linger;
+	loop_later(&c->process->shim->loop, &c->linger, LINGER_MS);
+	return true;
 }
 
 static void die(struct client *c)
@@ -82,10 +106,8 @@ static bool flush(struct client *c)
 			shutdown(c->source.fd, SHUT_WR);
 			c->switching = true;
 		}
-		if (c->finishing && !c->undecided && !c->switching) {
-			drop(c);
+		if (c->finishing && !c->undecided && !c->switching && !leave(c))
 			return false;
-		}
 	}
 	if (client_behind(c) < CLIENT_BOUND / 2)
 		streams_resume(c->process);
@@ -163,6 +185,7 @@ static void succeed(struct client *c)
 	loop_unwatch_close(&c->process->shim->loop, &c->source);
 	c->source.fd = take_fd(&c->successor);
 	c->switching = c->in_ended = c->dead = false;
+	c->direct = true;
 	make_room(c->source.fd);
 }
 
@@ -199,6 +222,11 @@ void client_pump(struct client *c)
 				client_update(c);
 			return;
 		}
+	}
+	if (c->lingering) {
+		ssize_t n = recv(c->source.fd, p->shim->io, IO_SIZE, MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || c->dead)
+			return drop(c);
 	}
 	if (reads_input(c) && streams_takes_input(p)) {
 		uint8_t *bytes = p->shim->io;

@@ -24,6 +24,13 @@ struct client {
 	bool undecided;
 	bool switching; /* the output half is closed */
 	int successor;
+	bool direct; /* the connection is a client's, not the daemon's */
+	/*
+	 * All was sent to a direct client. A connection closed with input unread, or before input that is on its way, is
+	 * reset, and takes what the client has not read yet with it (TCP): it is read to its end first, for a while.
+	 */
+	bool lingering;
+	struct timer linger;
 	struct text queue;
 	size_t sent; /* of the queue */
 };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { ShimHandle } from './index.ts';
 import { demultiplex, exited, gone, readAll, ShimFixture, until } from './testing/shim-fixture.ts';
@@ -131,4 +131,30 @@ test('a stream in use is not handed over', async () => {
   stream.end('b');
   assert.equal(demultiplex(await readAll(stream)).stdout.length, 2);
   client.destroy();
+});
+
+test('a client by TCP that is still sending when the process ends gets all of its output', async () => {
+  const tcp = createServer({ allowHalfOpen: true, pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await once(tcp, 'listening');
+  const { port } = tcp.address() as AddressInfo;
+  for (let i = 0; i < 3; i++) {
+    const accepted = once(tcp, 'connection');
+    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    const [theirs] = (await accepted) as [Socket];
+    const shim = fixture.create(sh('seq 1 50000'), input);
+    await handOver(shim, theirs);
+    client.on('error', () => {});
+    const chatter = setInterval(() => client.write(Buffer.alloc(50_000)), 1);
+    await shim.start();
+    await exited(shim);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const numbers = demultiplex(await readAll(client))
+      .stdout.trimEnd()
+      .split('\n');
+    clearInterval(chatter);
+    assert.equal(numbers.length, 50000);
+    client.destroy();
+    await until(() => !fs.existsSync(`/proc/${shim.pid}`), 'the shim has ended');
+  }
+  tcp.close();
 });
