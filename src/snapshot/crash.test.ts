@@ -37,13 +37,15 @@ test('a killed process leaves only whole layers, and the next start clears the r
     const child = spawn(process.execPath, [script, root, String(round)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    t.after(() => child.kill('SIGKILL'));
     let out = '';
     child.stdout.on('data', (chunk) => {
       out += chunk;
-      // The first line says that it is at work; then it may happen any time.
-      if (out.length <= 72) setTimeout(() => child.kill('SIGKILL'), Math.random() * 60);
     });
+    // The first line says that it is at work; then it may happen any time.
+    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), Math.random() * 60));
     await once(child, 'close');
+    assert.equal(child.signalCode, 'SIGKILL');
     finished.push(...out.split('\n').filter((line) => line.length === 71));
   }
   assert.ok(finished.length >= 8);
