@@ -3,8 +3,8 @@
  *
  *     node_modules/.bin/node bench/unpack.ts [files] [rounds]
  *
- * Every run goes into a directory of its own and nothing is deleted before the end: ext4 without a journal does not
- * reuse the inodes of files deleted in the last seconds and searches long for others, which would be measured instead.
+ * Every run goes into a directory of its own and nothing is deleted before the end: ext4 without a journal shuns the
+ * inodes of files deleted in the last minutes and searches long for others, which would be measured instead.
  */
 import { execFileSync } from 'node:child_process';
 import { createCipheriv } from 'node:crypto';

@@ -4,6 +4,7 @@ export * from './cgroup.ts';
 export * from './cgroup-stats.ts';
 export * from './conntrack.ts';
 export * from './fd.ts';
+export * from './file-flags.ts';
 export { type MountFlags, type MountOptions, reconfigureFilesystem } from './fs-context.ts';
 export { isHungUp } from './hang-up.ts';
 export * from './host-info.ts';

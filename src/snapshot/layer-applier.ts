@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { cancelled, isKind, messageOf } from '../errdefs/index.ts';
+import { markTopDir } from '../linux/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { bootId, type LayerStore } from './layer-store.ts';
 import type { Trash } from './trash.ts';
@@ -48,6 +49,7 @@ export class LayerApplier {
     this.#limits = { ...defaultLimits, ...o.limits };
     this.#log = o.log;
     fs.mkdirSync(o.temp, { recursive: true, mode: 0o700 });
+    markTopDir(o.temp); // a layer lies by itself: five times as fast after an image was removed
   }
 
   async apply(options: ApplyOptions): Promise<AppliedLayer> {
