@@ -2,7 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { conflict, isKind, messageOf, notFound, notModified, WharfError } from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
-import { connectShim, type ExitRecord, readExit, type ShimHandle, startShim } from '../runtime/index.ts';
+import {
+  connectShim,
+  deleteRuntimeState,
+  type ExitRecord,
+  readExit,
+  type ShimHandle,
+  startShim,
+} from '../runtime/index.ts';
 import { containerCgroup } from './cgroup.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
@@ -366,17 +373,27 @@ export class Lifecycle {
       return;
     }
     shim?.close();
-    if (container.running) this.#endedUnseen(container);
+    if (container.running) await this.#endedUnseen(container);
     else this.#sweep(record);
     // Nothing runs from the bundle any more; the daemon may have died while it made or removed it.
     await this.#removeBundle(record.id);
   }
 
   /** A run that ended while there was no daemon: by its monitor's record, or for reasons unknown. */
-  #endedUnseen(container: Container): void {
+  async #endedUnseen(container: Container): Promise<void> {
     const { record } = container;
     const exit = readExit(this.paths(record.id).exit);
-    const fresh = exit !== undefined && exit.exitedAt >= record.state.startedAt;
+    const fresh = exit !== undefined && exit.pid === record.state.pid;
+    const runtime = this.#deps.runtimes[record.hostConfig.Runtime ?? this.#deps.defaultRuntime];
+    if (!fresh && runtime) {
+      // Its monitor was killed: the container itself may still be there, without its streams.
+      await deleteRuntimeState({
+        id: record.id,
+        runtimePath: runtime.path,
+        runtimeArgs: runtime.args,
+        runtimeRoot: `${this.#deps.execRoot}/runtime`,
+      }).catch(() => false);
+    }
     this.#exited(
       container,
       fresh
