@@ -1,8 +1,8 @@
 /** What a create request may not say, in Docker's words. */
-import { cpus } from 'node:os';
+
 import type { ContainerConfig, HostConfig } from '@docker/node-sdk';
 import { conflict, invalidParameter } from '../errdefs/index.ts';
-import { signalNumber } from '../linux/index.ts';
+import { cpuCount, signalNumber } from '../linux/index.ts';
 
 const MIN_MEMORY = 6 * 1024 * 1024;
 const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
@@ -80,7 +80,7 @@ function validateResources(host: HostConfig): void {
   if (nano > 0 && (host.CpuPeriod || host.CpuQuota)) {
     throw invalidParameter('Conflicting options: Nano CPUs and CPU Period cannot both be set');
   }
-  const count = cpus().length;
+  const count = cpuCount();
   if (nano < 0 || nano > count * 1e9) {
     throw invalidParameter(
       `range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`,
