@@ -2,12 +2,31 @@
 import type { Socket } from 'node:net';
 import { CliError } from '../errors.ts';
 
-type Framing =
-  | { kind: 'length'; left: number }
-  | { kind: 'chunked'; left: number; state: ChunkState }
-  | { kind: 'close' };
-/** In a chunked body: what comes next. */
-type ChunkState = 'size' | 'data' | 'data-end' | 'trailer';
+/** Where a chunked body stands. */
+interface ChunkedFraming {
+  kind: 'chunked';
+  /** What comes next. */
+  state: 'size' | 'data' | 'data-end' | 'trailer';
+  /** Bytes of the chunk that are still to come. */
+  left: number;
+  /** The size line as far as it is read. */
+  size: number;
+  digits: number;
+  /** Bytes of a line that do not count, such as extensions and trailers. */
+  line: number;
+}
+
+type Framing = { kind: 'length'; left: number } | ChunkedFraming | { kind: 'close' };
+
+const CR = 13;
+const LF = 10;
+const SPACE = 32;
+const SEMICOLON = 59;
+/** The value of a hexadecimal digit by its byte; -1 for other bytes. */
+const HEX = Int8Array.from({ length: 256 }, (_, byte) => {
+  const digit = Number.parseInt(String.fromCharCode(byte), 16);
+  return Number.isNaN(digit) ? -1 : digit;
+});
 
 const malformed = (): CliError => new CliError('malformed chunked answer');
 
@@ -23,7 +42,6 @@ export class BodyReader implements AsyncIterable<Buffer> {
   readonly #socket: Socket;
   readonly #framing: Framing;
   #queue: Buffer[] = [];
-  #line: Buffer = Buffer.alloc(0);
   #done = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -39,7 +57,7 @@ export class BodyReader implements AsyncIterable<Buffer> {
     const empty = method === 'HEAD' || head.status === 204 || head.status === 304;
     if (empty) this.#framing = { kind: 'length', left: 0 };
     else if (/\bchunked\b/i.test(head.headers['transfer-encoding'] ?? '')) {
-      this.#framing = { kind: 'chunked', left: 0, state: 'size' };
+      this.#framing = { kind: 'chunked', state: 'size', left: 0, size: 0, digits: 0, line: 0 };
     } else if (length !== undefined) this.#framing = { kind: 'length', left: Number(length) };
     else this.#framing = { kind: 'close' };
     if (this.#framing.kind === 'length' && this.#framing.left === 0) this.#finish();
@@ -72,40 +90,53 @@ export class BodyReader implements AsyncIterable<Buffer> {
     this.#wake?.();
   };
 
-  #chunked(framing: { left: number; state: ChunkState }, input: Buffer): void {
-    let chunk = input;
-    while (chunk.length > 0) {
+  /**
+   * Takes chunk framing off. What one read brought is moved together and queued as one piece: a daemon that sends
+   * a log frame per chunk would cost a turn of the reader, and a write, for every line.
+   */
+  #chunked(framing: ChunkedFraming, input: Buffer): void {
+    let kept = 0;
+    let at = 0;
+    while (at < input.length) {
       if (framing.state === 'data') {
-        const part = chunk.subarray(0, framing.left);
-        framing.left -= part.length;
-        this.#queue.push(part);
-        chunk = chunk.subarray(part.length);
+        const end = Math.min(at + framing.left, input.length);
+        if (kept !== at) input.copyWithin(kept, at, end);
+        kept += end - at;
+        framing.left -= end - at;
+        at = end;
         if (framing.left === 0) framing.state = 'data-end';
         continue;
       }
-      const end = chunk.indexOf(10);
-      const piece = end < 0 ? chunk : chunk.subarray(0, end);
-      if (this.#line.length + piece.length > MAX_LINE) throw malformed();
-      this.#line = this.#line.length ? Buffer.concat([this.#line, piece]) : piece;
-      if (end < 0) return;
-      chunk = chunk.subarray(end + 1);
-      const line = this.#line.toString('latin1').replace(/\r$/, '');
-      this.#line = Buffer.alloc(0);
-      if (framing.state === 'data-end') {
-        if (line !== '') throw malformed();
-        framing.state = 'size';
-      } else if (framing.state === 'trailer') {
-        if (line === '') {
+      const byte = input[at++] ?? 0;
+      if (framing.state === 'size') this.#sizeByte(framing, byte);
+      else if (byte === LF) {
+        if (framing.state === 'data-end') framing.state = 'size';
+        else if (framing.line === 0) {
+          if (kept > 0) this.#queue.push(input.subarray(0, kept));
           this.#finish();
           return;
-        }
-      } else {
-        const size = /^\s*([0-9a-fA-F]{1,13})\s*(;.*)?$/.exec(line)?.[1];
-        if (size === undefined) throw malformed();
-        framing.left = Number.parseInt(size, 16);
-        framing.state = framing.left === 0 ? 'trailer' : 'data';
+        } else framing.line = 0;
+      } else if (byte !== CR) {
+        if (framing.state === 'data-end' || ++framing.line > MAX_LINE) throw malformed();
       }
     }
+    if (kept > 0) this.#queue.push(input.subarray(0, kept));
+  }
+
+  /** One byte of `size [; extension] CR LF`. */
+  #sizeByte(framing: ChunkedFraming, byte: number): void {
+    const digit = HEX[byte] ?? -1;
+    if (byte === LF) {
+      if (framing.digits === 0) throw malformed();
+      framing.left = framing.size;
+      framing.state = framing.size === 0 ? 'trailer' : 'data';
+      framing.size = 0;
+      framing.digits = 0;
+      framing.line = 0;
+    } else if (framing.line > 0 || byte === SEMICOLON || byte === CR || byte === SPACE) {
+      if (++framing.line > MAX_LINE) throw malformed();
+    } else if (digit < 0 || ++framing.digits > 12) throw malformed();
+    else framing.size = framing.size * 16 + digit;
   }
 
   readonly #onEnd = (): void => {

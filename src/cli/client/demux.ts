@@ -19,33 +19,66 @@ export class Demultiplexer {
     this.#sink = sink;
   }
 
-  /** @throws CliError when the stream is malformed, or carries an error of the daemon */
+  /**
+   * Takes bytes, which it may move about: neighbouring frames of one stream reach the sink as one piece.
+   * @throws CliError when the stream is malformed, or carries an error of the daemon
+   */
   push(chunk: Buffer): void {
-    let rest = chunk;
-    while (rest.length > 0) {
+    let at = 0;
+    // The piece that is being put together, in place: chunk[start, end) of stream `run`.
+    let run = 0;
+    let start = 0;
+    let end = 0;
+    const flush = (): void => {
+      if (end > start) this.#sink(run === 2 ? 2 : 1, chunk.subarray(start, end));
+      start = end;
+    };
+    while (at < chunk.length) {
       if (this.#left === 0) {
-        const need = 8 - this.#head.length;
-        const head = this.#head.length
-          ? Buffer.concat([this.#head, rest.subarray(0, need)])
-          : rest.subarray(0, 8);
-        rest = rest.subarray(need);
-        if (head.length < 8) {
-          this.#head = Buffer.from(head);
-          return;
-        }
-        this.#head = Buffer.alloc(0);
-        this.#stream = head[0] ?? 0;
-        if (this.#stream > 3) throw new CliError(`Unrecognized input header: ${this.#stream}`);
-        this.#left = head.readUInt32BE(4);
+        at = this.#readHead(chunk, at);
         continue;
       }
-      const part = rest.subarray(0, this.#left);
-      rest = rest.subarray(part.length);
-      this.#left -= part.length;
+      const stop = Math.min(at + this.#left, chunk.length);
+      this.#left -= stop - at;
       if (this.#stream === 3) {
-        this.#error += part.toString('utf8');
-        if (this.#left === 0) throw new CliError(`error from daemon in stream: ${this.#error}`);
-      } else if (part.length) this.#sink(this.#stream === 2 ? 2 : 1, part);
+        this.#error += chunk.toString('utf8', at, stop);
+        if (this.#left === 0) {
+          flush();
+          throw new CliError(`error from daemon in stream: ${this.#error}`);
+        }
+      } else {
+        if (this.#stream !== run || end === start) {
+          flush();
+          run = this.#stream;
+          start = at;
+          end = stop;
+        } else {
+          chunk.copyWithin(end, at, stop);
+          end += stop - at;
+        }
+      }
+      at = stop;
     }
+    flush();
+  }
+
+  /** Reads what there is of a frame's head. @returns where its bytes end */
+  #readHead(chunk: Buffer, at: number): number {
+    let head = chunk;
+    let from = at;
+    const need = 8 - this.#head.length;
+    if (this.#head.length > 0 || chunk.length - at < 8) {
+      head = Buffer.concat([this.#head, chunk.subarray(at, at + need)]);
+      if (head.length < 8) {
+        this.#head = head;
+        return chunk.length;
+      }
+      from = 0;
+      this.#head = Buffer.alloc(0);
+    }
+    this.#stream = head[from] ?? 0;
+    if (this.#stream > 3) throw new CliError(`Unrecognized input header: ${this.#stream}`);
+    this.#left = head.readUInt32BE(from + 4);
+    return at + need;
   }
 }
