@@ -5,6 +5,7 @@
 #include "scope.h"
 #include "server.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -39,19 +40,25 @@ void shim_deleted(struct shim *shim)
 	shim_maybe_leave(shim);
 }
 
-/* Removes crun's state directory; false when there is something in it that is not known to be crun's. */
+/* Removes crun's state directory; false, with everything left as it is, when there is more in it than plain files. */
 static bool remove_crun_state(const struct options *o)
 {
-	static const char *const known[] = {"status", "config.json", "exec.fifo", "notify"};
 	char path[4096];
 	if ((size_t)snprintf(path, sizeof path, "%s/%s", o->runtime_root, o->id) >= sizeof path)
 		return false;
-	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	if (!directory)
 		return errno == ENOENT;
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		unlinkat(fd, known[i], 0);
-	return rmdir(path) == 0;
+	bool plain = true;
+	for (struct dirent *entry; plain && (entry = readdir(directory));)
+		plain = entry->d_name[0] == '.' || entry->d_type == DT_REG || entry->d_type == DT_FIFO;
+	rewinddir(directory);
+	for (struct dirent *entry; plain && (entry = readdir(directory));)
+		if (entry->d_name[0] != '.')
+			unlinkat(fd, entry->d_name, 0);
+	closedir(directory);
+	return plain && rmdir(path) == 0;
 }
 
 void shim_end(struct shim *shim)

@@ -16,6 +16,17 @@ interface SealedBinary {
 const sealed = new Map<string, SealedBinary>();
 const KNOWN = new Set(['crun', 'runc']);
 
+function isElf(path: string): boolean {
+  const fd = fs.openSync(path, 'r');
+  try {
+    const magic = Buffer.alloc(4);
+    fs.readSync(fd, magic);
+    return magic.toString('latin1') === '\x7fELF';
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /** The descriptor (kept; do not close it) of a sealed copy of the runtime at `path`; undefined where that is not known to serve. */
 export function sealedRuntime(path: string): number | undefined {
   if (!KNOWN.has(basename(path))) return undefined;
@@ -24,6 +35,7 @@ export function sealedRuntime(path: string): number | undefined {
     const version = `${st.dev}:${st.ino}:${st.size}:${st.mtimeMs}`;
     const known = sealed.get(path);
     if (known?.version === version) return known.fd;
+    if (!isElf(path)) return undefined; // a wrapper script reads itself by its path
     const fd = sealedCopy(path, basename(path));
     // Shims that run have a descriptor of their own.
     if (known !== undefined) closeFd(known.fd);

@@ -110,6 +110,27 @@ test('runc works as crun does', { skip: !fs.existsSync('/usr/sbin/runc') }, asyn
   assert.deepEqual(fs.readdirSync(`${fixture.root}/runc`), []);
 });
 
+test('crun is not started to delete, but where something is left to end', async () => {
+  const log = `${fixture.root}/crun.log`;
+  fs.mkdirSync(`${fixture.root}/bin`);
+  const wrapper = `${fixture.root}/bin/crun`;
+  fs.writeFileSync(wrapper, `#!/bin/sh\necho "$@" >> ${log}\nexec crun "$@"\n`, { mode: 0o755 });
+  const plain = fixture.create(['true'], { runtimePath: wrapper });
+  await plain.start();
+  await gone(plain);
+  const orphaning = fixture.create(sh('sleep 4243 &'), {
+    runtimePath: wrapper,
+    edit: (config) => {
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== 'pid');
+    },
+  });
+  await orphaning.start();
+  await gone(orphaning);
+  const commands = fs.readFileSync(log, 'utf8').trimEnd().split('\n');
+  const verbs = commands.map((line) => / (run|delete) /.exec(line)?.[1]);
+  assert.deepEqual(verbs, ['run', 'run', 'delete']);
+});
+
 test('a runtime that is not there', async () => {
   const shim = fixture.create(['true'], { runtimePath: '/no/such/runtime' });
   await assert.rejects(shim.start(), /\/no\/such\/runtime: No such file/);

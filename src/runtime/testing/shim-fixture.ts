@@ -66,7 +66,16 @@ export class ShimFixture {
       process: { ...this.process(args), terminal: tty },
       hostname: 'test',
       mounts: [mount('/proc', 'proc'), mount('/dev', 'tmpfs'), mount('/dev/pts', 'devpts', ['newinstance'])],
-      linux: { namespaces, cgroupsPath: `${this.#group}/${id}`, resources: {} },
+      linux: {
+        namespaces,
+        cgroupsPath: `${this.#group}/${id}`,
+        resources: {},
+        // So that crun's state is what it is for a real container.
+        seccomp: {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          syscalls: [{ names: ['acct'], action: 'SCMP_ACT_ERRNO' }],
+        },
+      },
     };
     return config;
   }
