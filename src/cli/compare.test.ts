@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 
 const host = process.env.WHARF_COMPARE_HOST ?? '';
 const skip = host === '' && 'WHARF_COMPARE_HOST names no daemon';
@@ -33,40 +33,6 @@ function normalise(text: string): string {
   // Columns are as wide as the spans in them.
   return plain.includes('SPAN') ? plain.replace(/ {2,}/g, '  ') : plain;
 }
-
-before(() => {
-  if (skip) return;
-  mkdirSync(join(directory, 'root/bin'), { recursive: true });
-  copyFileSync('/bin/busybox', join(directory, 'root/bin/sh'));
-  const archive = join(directory, 'root.tar');
-  spawnSync('tar', ['-C', join(directory, 'root'), '-cf', archive, '.']);
-  const made = execute('docker', ['import', archive, IMAGE]);
-  assert.equal(made.status, 0, made.stderr);
-  const common = ['--network', 'none', '--label', 'a=b', '-p', '8080:80', '-v', `${NAME}:/v`];
-  execute('docker', ['create', '--name', `${NAME}-idle`, ...common, IMAGE, 'sh', '-c', 'exit']);
-  execute('docker', [
-    'run',
-    '-d',
-    '--init',
-    '--name',
-    `${NAME}-busy`,
-    '--network',
-    'none',
-    IMAGE,
-    'sh',
-    '-c',
-    'echo out; echo err >&2; sleep 1000',
-  ]);
-});
-
-after(() => {
-  if (!skip) {
-    execute('docker', ['rm', '-f', `${NAME}-idle`, `${NAME}-busy`]);
-    execute('docker', ['rmi', '-f', IMAGE]);
-    execute('docker', ['volume', 'rm', '-f', NAME]);
-  }
-  rmSync(directory, { recursive: true });
-});
 
 const [idle, busy, filter] = [`${NAME}-idle`, `${NAME}-busy`, ['--filter', `name=${NAME}`]];
 const run = ['run', '--rm', '--network', 'none', IMAGE];
@@ -137,12 +103,45 @@ const LINES: ReadonlyArray<readonly [words: readonly string[], input?: string]> 
   [['-H', 'tcp://127.0.0.1:1', 'ps']],
 ];
 
-for (const [words, input] of LINES) {
-  test(words.join(' '), { skip }, () => {
-    const [docker, wharf] = ['docker', launcher].map((program) => execute(program, words, input));
-    assert.ok(docker && wharf);
-    assert.equal(normalise(wharf.stdout), normalise(docker.stdout));
-    assert.equal(normalise(wharf.stderr), normalise(docker.stderr));
-    assert.equal(wharf.status, docker.status);
+describe('wharf beside docker', { skip }, () => {
+  before(() => {
+    mkdirSync(join(directory, 'root/bin'), { recursive: true });
+    copyFileSync('/bin/busybox', join(directory, 'root/bin/sh'));
+    const archive = join(directory, 'root.tar');
+    spawnSync('tar', ['-C', join(directory, 'root'), '-cf', archive, '.']);
+    const made = execute('docker', ['import', archive, IMAGE]);
+    assert.equal(made.status, 0, made.stderr);
+    const common = ['--network', 'none', '--label', 'a=b', '-p', '8080:80', '-v', `${NAME}:/v`];
+    execute('docker', ['create', '--name', `${NAME}-idle`, ...common, IMAGE, 'sh', '-c', 'exit']);
+    execute('docker', [
+      'run',
+      '-d',
+      '--init',
+      '--name',
+      `${NAME}-busy`,
+      '--network',
+      'none',
+      IMAGE,
+      'sh',
+      '-c',
+      'echo out; echo err >&2; sleep 1000',
+    ]);
   });
-}
+
+  after(() => {
+    execute('docker', ['rm', '-f', `${NAME}-idle`, `${NAME}-busy`]);
+    execute('docker', ['rmi', '-f', IMAGE]);
+    execute('docker', ['volume', 'rm', '-f', NAME]);
+    rmSync(directory, { recursive: true });
+  });
+
+  for (const [words, input] of LINES) {
+    test(words.join(' '), () => {
+      const [docker, wharf] = ['docker', launcher].map((program) => execute(program, words, input));
+      assert.ok(docker && wharf);
+      assert.equal(normalise(wharf.stdout), normalise(docker.stdout));
+      assert.equal(normalise(wharf.stderr), normalise(docker.stderr));
+      assert.equal(wharf.status, docker.status);
+    });
+  }
+});

@@ -81,6 +81,7 @@ export class Cli {
       cert: file('tlscert', 'cert.pem'),
       key: file('tlskey', 'key.pem'),
       verify,
+      explicit: verify || globals.changed('tlscert') || globals.changed('tlskey'),
     };
   }
 

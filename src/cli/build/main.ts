@@ -45,13 +45,18 @@ const ANSWERS: ReadonlyArray<readonly [pattern: RegExp, answer: unknown]> = [
   ],
   [/\/containers\/create/, { Id: 'a'.repeat(64) }],
   [/\/wait/, { StatusCode: 0 }],
+  [/\/exec$/, { Id: 'e' }],
+  [/\/exec\/e\/json/, { ExitCode: 0 }],
+  [/\/x\/json/, { Id: 'x', Config: { Tty: false } }],
   [/\/images\/json/, [{ Id: `sha256:${'a'.repeat(64)}`, RepoTags: ['a:b'], Created: 1, Size: 1 }]],
 ];
 
 const WARM_UP = [
   ['version'],
   ['ps'],
-  ['run', '-d', '-p', '80:80', '-v', 'a:/b', '-e', 'A=b', 'x', 'y'],
+  ['run', '--rm', '-p', '80:80', '-v', 'a:/b', '-e', 'A=b', 'x', 'y'],
+  ['exec', 'x', 'y'],
+  ['logs', 'x'],
   ['images'],
   ['rm', 'x'],
 ];
@@ -64,6 +69,12 @@ async function makeCache(script: string, cache: string): Promise<void> {
     const answer = ANSWERS.find(([pattern]) => pattern.test(request.url ?? ''))?.[1];
     response.writeHead(answer ? 200 : 204, { 'Content-Type': 'application/json', 'Api-Version': '1.51' });
     response.end(answer ? JSON.stringify(answer) : undefined);
+  });
+  // Attached streams: one frame of output, then the end.
+  server.on('upgrade', (_request, stream) => {
+    stream.end(
+      'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n\x01\0\0\0\0\0\0\x03ok\n',
+    );
   });
   await new Promise<void>((ready) => server.listen(socket, ready));
   const env = {

@@ -171,7 +171,7 @@ test('addresses of daemons', () => {
   assert.equal(show('tcp://[::1]:5'), '::1 5 ');
   assert.equal(show('h:5'), 'h 5 ');
   assert.equal(show('tcp://h'), 'h 2375 ');
-  assert.equal(parseEndpoint('tcp://h', { verify: true }).display, 'tcp://h:2376');
+  assert.equal(parseEndpoint('tcp://h', { verify: true, explicit: true }).display, 'tcp://h:2376');
   for (const bad of ['foo://x', 'tcp://h:99999', 'ssh://h', 'tcp://a b'])
     assert.throws(() => parseEndpoint(bad), CliError);
 });

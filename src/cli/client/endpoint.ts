@@ -13,6 +13,8 @@ export interface TlsFiles {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** The client's own certificate was asked for; standard files may be missing. */
+  readonly explicit: boolean;
   /** False: encrypt, but accept any server (`--tls` without `--tlsverify`). */
   readonly verify: boolean;
 }
@@ -56,7 +58,7 @@ export function parseEndpoint(host: string, tls?: TlsFiles): Endpoint {
     case 'tcp':
     case 'http':
     case 'https':
-      return parseTcp(host, rest, scheme === 'https' ? (tls ?? { verify: true }) : tls);
+      return parseTcp(host, rest, scheme === 'https' ? (tls ?? { verify: true, explicit: false }) : tls);
     case 'ssh':
       throw new CliError(`ssh:// addresses are not supported: ${host}`, {
         hint: 'forward the socket yourself: ssh -nNT -L /tmp/wharf.sock:/run/wharf/wharf.sock HOST, then -H unix:///tmp/wharf.sock',

@@ -1,5 +1,5 @@
 /** Mutual TLS to a tcp daemon, with the PEM files that docker's flags name. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connect, type TLSSocket } from 'node:tls';
 import { CliError, messageOf } from '../errors.ts';
 import type { TlsFiles } from './endpoint.ts';
@@ -16,8 +16,10 @@ function pem(path: string | undefined, what: string): string | undefined {
 /** Starts a TLS connection; the caller waits for `secureConnect`. */
 export function dialTls(host: string, port: number, files: TlsFiles): TLSSocket {
   const ca = files.verify ? pem(files.ca, 'CA certificate') : undefined;
-  const cert = pem(files.cert, 'certificate');
-  const key = pem(files.key, 'key');
+  const own = (path: string | undefined): string | undefined =>
+    files.explicit || (path !== undefined && existsSync(path)) ? path : undefined;
+  const cert = pem(own(files.cert), 'certificate');
+  const key = pem(own(files.key), 'key');
   return connect({
     host,
     port,

@@ -4,9 +4,10 @@ import type { Command } from '../command.ts';
 import type { Cli } from '../context.ts';
 import { ApiError, CliError, isNotFound, messageOf } from '../errors.ts';
 import { type Flag, type FlagValues, flag } from '../flags/flag.ts';
-import { indentJson } from '../format/json.ts';
+import { indentJson, parseExact } from '../format/json.ts';
 import { Template, TemplateError } from '../template/index.ts';
 import { inspectFormat } from './common-flags.ts';
+import { platformQuery } from './image/platform-query.ts';
 
 /** Gets the JSON text of an object. */
 type Getter = (cli: Cli, name: string, flags: FlagValues) => Promise<string>;
@@ -16,6 +17,10 @@ const withSize = (flags: FlagValues): boolean => flags.bool('size');
 const getContainer: Getter = (cli, name, flags) =>
   cli.client.text('GET', `/containers/${escapePath(name)}/json`, { query: { size: withSize(flags) } });
 const getImage: Getter = (cli, name) => cli.client.text('GET', `/images/${escapePath(name)}/json`);
+const getPlatformImage: Getter = (cli, name, flags) =>
+  cli.client.text('GET', `/images/${escapePath(name)}/json`, {
+    query: { platform: platformQuery(flags.string('platform')) },
+  });
 const getNetwork: Getter = (cli, name, flags) =>
   cli.client.text('GET', `/networks/${escapePath(name)}`, { query: { verbose: flags.bool('verbose') } });
 const getVolume: Getter = (cli, name) => cli.client.text('GET', `/volumes/${escapePath(name)}`);
@@ -31,7 +36,7 @@ const SWARM_KINDS = ['config', 'node', 'plugin', 'secret', 'service', 'task'];
 
 function render(template: Template, raw: string): string {
   try {
-    return template.render(JSON.parse(raw) as unknown, { missingKey: 'error' });
+    return template.render(parseExact(raw), { missingKey: 'error' });
   } catch (err) {
     if (!(err instanceof TemplateError)) throw err;
     throw new CliError(`template parsing error: ${err.message}`);
@@ -100,7 +105,18 @@ export const inspectContainers: Command = command(
   ['containers'],
   getContainer,
 );
-export const inspectImages: Command = command('IMAGE [IMAGE...]', [], ['images'], getImage);
+export const inspectImages: Command = command(
+  'IMAGE [IMAGE...]',
+  [
+    flag(
+      'platform',
+      'string',
+      'Inspect the given platform variant. Formatted as "os[/arch[/variant]]" (e.g., "linux/amd64")',
+    ),
+  ],
+  ['images'],
+  getPlatformImage,
+);
 export const inspectNetworks: Command = command(
   'NETWORK [NETWORK...]',
   [flag('verbose,v', 'bool', 'Verbose output for diagnostics')],

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { Cli, GLOBAL_FLAGS } from '../context.ts';
 import { parseFlags } from '../flags/parse.ts';
 import { complete } from './candidates.ts';
@@ -65,7 +66,7 @@ test('names the daemon knows', async () => {
 });
 
 /** Types a line into bash and presses Tab. */
-function tab(line: string): string[] {
+async function tab(line: string): Promise<string[]> {
   const script = `
 wharf() { "${process.execPath}" "${join(import.meta.dirname, '../main.ts')}" "$@"; }
 source ${join(directory, 'completion.bash')}
@@ -78,20 +79,20 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
   // bash cuts words at colons and equal signs, each of which is then a word of its own
   const words = line.split(/(?<=[\s:=])|(?=[:=])/).map((w) => w.trim());
   if (line.endsWith(' ')) words.push('');
-  const result = spawnSync(
-    'bash',
-    ['-c', script, 'bash', line, ...words.filter((w, i) => w !== '' || i === words.length - 1)],
-    {
-      encoding: 'utf8',
-      env: { ...process.env, WHARF_HOST: `unix:///nonexistent` },
-      cwd: directory,
-    },
-  );
+  const typed = words.filter((w, i) => w !== '' || i === words.length - 1);
+  const env = { ...process.env, WHARF_HOST: `unix://${socket}` };
+  const result = await promisify(execFile)('bash', ['-c', script, 'bash', line, ...typed], {
+    env,
+    cwd: directory,
+  });
   return result.stdout.split('\n').filter(Boolean);
 }
 
-test('bash gets what completes its own idea of a word', () => {
-  assert.deepEqual(tab('wharf pul'), ['pull']);
-  assert.deepEqual(tab('wharf run --pull=al'), ['always']);
-  assert.deepEqual(tab('wharf save -o compl'), ['completion.bash']);
+test('bash gets what completes its own idea of a word', async () => {
+  assert.deepEqual(await tab('wharf pul'), ['pull']);
+  assert.deepEqual(await tab('wharf run --pull=al'), ['always']);
+  assert.deepEqual(await tab('wharf save -o compl'), ['completion.bash']);
+  assert.deepEqual(await tab('wharf rmi host:5'), ['5000/app:2']);
+  assert.deepEqual(await tab('wharf rmi host:5000/app:'), ['2']);
+  assert.deepEqual(await tab('wharf stop '), ['web']);
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Template } from '../template/index.ts';
 import { formatGoDuration, humanDuration, parseGoDuration } from './duration.ts';
-import { indentJson, sortedJson } from './json.ts';
+import { indentJson, parseExact, sortedJson } from './json.ts';
 import { renderList } from './list.ts';
 import { alignTabs } from './tabwriter.ts';
 import { ellipsis, truncateId } from './text.ts';
@@ -85,6 +86,12 @@ test('JSON keeps numbers and the order of keys', () => {
   assert.equal(
     indentJson(raw, '', '  '),
     '{\n  "b": 9223372036854775807,\n  "a": [],\n  "10": {\n    "x": "a,b:{"\n  },\n  "2": [\n    1,\n    2\n  ]\n}',
+  );
+  const exact = parseExact('{"a":9223372036854775807,"b":1.5,"c":2}') as { a: unknown; b: number };
+  assert.equal(JSON.stringify(exact), '{"a":9223372036854775807,"b":1.5,"c":2}');
+  assert.equal(
+    new Template('{{.a}} {{.b}} {{json .a}}').render(exact),
+    '9223372036854775807 1.5 9223372036854775807',
   );
   assert.equal(sortedJson({ b: { d: 1, c: 2 }, a: [3] }), '{"a":[3],"b":{"c":2,"d":1}}');
 });

@@ -43,3 +43,32 @@ export function sortedJson(value: unknown): string {
       : item,
   );
 }
+
+/** Parses JSON; whole numbers that JavaScript would round stay as they were written, for printing. */
+export function parseExact(text: string): unknown {
+  return JSON.parse(text, (_key, value: unknown, { source }: { source?: string } = {}) =>
+    typeof value === 'number' &&
+    !Number.isSafeInteger(value) &&
+    source !== undefined &&
+    /^-?\d+$/.test(source)
+      ? new ExactNumber(source)
+      : value,
+  );
+}
+
+/** A number too long for JavaScript's. */
+export class ExactNumber {
+  readonly #text: string;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+
+  toJSON(): unknown {
+    return (JSON as typeof JSON & { rawJSON(text: string): unknown }).rawJSON(this.#text);
+  }
+}

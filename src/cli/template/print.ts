@@ -1,4 +1,5 @@
 /** How Go's fmt shows values (`%v` and the other verbs of printf), for values that came from JSON. */
+import { ExactNumber } from '../format/json.ts';
 import { formatG } from '../format/units.ts';
 
 /** Marks an object whose fields are a Go struct's, with the type's name for messages. */
@@ -40,7 +41,7 @@ export const isMapField = (key: string | undefined): boolean => key !== undefine
 
 /** Whether a value is an object with keys. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
 
 /** `%v`. @param key the field the value was read from, which tells maps from structs */
 export function display(value: unknown, key?: string): string {

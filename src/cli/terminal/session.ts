@@ -21,8 +21,9 @@ export type SessionEnd = 'closed' | 'detached';
 /** Runs until the stream ends. The terminal is raw meanwhile if both sides are terminals. */
 export function runSession(cli: Cli, { socket }: Hijacked, options: SessionOptions): Promise<SessionEnd> {
   const { tty } = options;
-  const input = process.stdin;
-  const raw = tty && options.stdin && input.isTTY;
+  // Only touched when it is wanted: making the stream takes milliseconds.
+  const input = options.stdin ? process.stdin : undefined;
+  const raw = tty && input?.isTTY;
   const leaveRaw = raw ? enterRawMode() : undefined;
   const scanner = raw
     ? new DetachScanner(parseDetachKeys(options.detachKeys || DEFAULT_DETACH_KEYS))
@@ -33,12 +34,10 @@ export function runSession(cli: Cli, { socket }: Hijacked, options: SessionOptio
     const finish = (end: SessionEnd | Error): void => {
       if (over) return;
       over = true;
-      input.off('data', onInput);
-      input.off('end', onInputEnd);
-      if (options.stdin) {
-        input.pause();
-        input.unref?.();
-      }
+      input?.off('data', onInput);
+      input?.off('end', onInputEnd);
+      input?.pause();
+      input?.unref?.();
       leaveRaw?.();
       socket.destroy();
       if (end instanceof Error) reject(end);
@@ -64,19 +63,17 @@ export function runSession(cli: Cli, { socket }: Hijacked, options: SessionOptio
     const onInput = (chunk: Buffer): void => {
       const { data, detached } = scanner ? scanner.scan(chunk) : { data: chunk, detached: false };
       if (data.length && !socket.write(data)) {
-        input.pause();
-        socket.once('drain', () => over || input.resume());
+        input?.pause();
+        socket.once('drain', () => over || input?.resume());
       }
       if (detached) finish('detached');
     };
     const onInputEnd = (): void => {
       socket.end();
     };
-    if (options.stdin) {
-      input.on('data', onInput);
-      input.on('end', onInputEnd);
-      input.on('error', onInputEnd);
-    }
+    input?.on('data', onInput);
+    input?.on('end', onInputEnd);
+    input?.on('error', onInputEnd);
     // Without our input the stream stays half open: closing it would look like an end of input to the process.
   });
 }

@@ -5,7 +5,7 @@ import { flag } from '../../flags/flag.ts';
 import { stdinIsTerminal } from '../../output.ts';
 import { showProgress } from '../../terminal/progress.ts';
 import { checkReadable, readFileOrStdin } from '../files.ts';
-import { platformQuery } from './save.ts';
+import { platformQuery } from './platform-query.ts';
 
 export const load: Command = {
   use: '[OPTIONS]',

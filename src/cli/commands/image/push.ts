@@ -5,8 +5,8 @@ import type { Command } from '../../command.ts';
 import { CliError } from '../../errors.ts';
 import { flag } from '../../flags/flag.ts';
 import { showProgress } from '../../terminal/progress.ts';
+import { platformQuery } from './platform-query.ts';
 import { authHeader, imageReference } from './pull-image.ts';
-import { platformQuery } from './save.ts';
 
 export const push: Command = {
   use: '[OPTIONS] NAME[:TAG]',

@@ -3,6 +3,7 @@ import type { Command } from '../../command.ts';
 import { CliError } from '../../errors.ts';
 import { flag } from '../../flags/flag.ts';
 import { checkOutputPath, writeArchive } from '../files.ts';
+import { platformQuery } from './platform-query.ts';
 
 export const save: Command = {
   use: '[OPTIONS] IMAGE [IMAGE...]',
@@ -28,10 +29,3 @@ export const save: Command = {
     await writeArchive(response.body(), output, cli.out);
   },
 };
-
-/** `linux/arm/v7` as the JSON that API 1.48 wants. */
-export function platformQuery(text: string): string | undefined {
-  if (text === '') return undefined;
-  const [os = '', architecture, variant] = text.split('/');
-  return JSON.stringify({ os, ...(architecture && { architecture }), ...(variant && { variant }) });
-}
