@@ -283,6 +283,8 @@ describe('containers', () => {
   });
 
   test('nothing is left of containers that are removed', { skip: newer }, async () => {
+    await wait(await run('true'));
+    await engine().clear();
     const before = await engine().quiet();
     const id = await run('sleep 300', {
       HostConfig: { Binds: ['/anonymous', 'named:/n'], Tmpfs: { '/t': '' } },

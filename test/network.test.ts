@@ -204,6 +204,7 @@ describe('network', { skip: absent('docker-28') }, () => {
   test('nothing is left when the containers are gone', {
     skip: engineName === 'dockerd' && 'dockerd keeps its own books',
   }, async () => {
+    await inBusybox([], 'true');
     const before = await engine().quiet();
     await serve('published', '-p', '8330:80', '-p', '8331:81/udp');
     await docker().ok('run', '--name', 'brief', '-P', '--expose', '80', 'busybox', 'true');

@@ -204,19 +204,17 @@ export class TestEngine {
     return holdings(this.sandbox);
   }
 
-  /** What the engine holds once nothing is being taken down any more. */
+  /** What the engine holds once nothing is being taken down any more: the same for a second. */
   async quiet(): Promise<Holdings> {
     let last = await this.holdings();
-    return waitFor(
-      'the engine to be quiet',
-      async () => {
-        const now = await this.holdings();
-        const same = isDeepStrictEqual(now, last);
-        last = now;
-        return same ? now : undefined;
-      },
-      { interval: 200 },
-    );
+    let same = 0;
+    const settled = async () => {
+      const now = await this.holdings();
+      same = isDeepStrictEqual(now, last) ? same + 1 : 0;
+      last = now;
+      return same === 5 ? now : undefined;
+    };
+    return waitFor('the engine to be quiet', settled, { interval: 200 });
   }
 
   /** Waits until the engine holds what it did before; what is taken down behind an answer has a few seconds for it. */
