@@ -200,7 +200,8 @@ test('a slow reader stops the container within a bound and loses nothing; a dead
 });
 
 test('a terminal: raw output, size, resize, input', async () => {
-  const script = 'stty size; read x; echo "<$x>"; stty size';
+  // The size is set when the runtime hands the terminal over, and the runtime does not wait for it.
+  const script = 'sleep 0.1; stty size; read x; echo "<$x>"; stty size';
   const shim = fixture.create(sh(script), { tty: true, openStdin: true });
   await shim.resize(null, 40, 100);
   const stream = await shim.attach(all);
