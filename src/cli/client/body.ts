@@ -144,7 +144,7 @@ export class BodyReader implements AsyncIterable<Buffer> {
     this.#finish(
       this.#framing.kind === 'close'
         ? undefined
-        : new CliError('error during connect: unexpected EOF from the daemon'),
+        : new CliError('unexpected EOF from the daemon'),
     );
   };
 

@@ -1,7 +1,7 @@
 /** Learns how a container ends, by a wait that is in place before it starts. */
 import type { ContainerWaitResponse } from '@docker/node-sdk';
 import type { Cli } from '../../context.ts';
-import { ApiError, CliError } from '../../errors.ts';
+import { ApiError, CliError, messageOf } from '../../errors.ts';
 import { containerPath } from './lifecycle.ts';
 
 /** A wait that the daemon has accepted. */
@@ -21,10 +21,16 @@ export async function watchExit(
 ): Promise<ExitWatch> {
   const response = await cli.client.call('POST', containerPath(id, '/wait'), { query: { condition } });
   const status = (async (): Promise<number> => {
-    const text = await response.body().text();
-    const result = JSON.parse(text) as ContainerWaitResponse;
+    let result: ContainerWaitResponse;
+    try {
+      result = JSON.parse((await response.body().text()) || 'null') ?? {
+        Error: { Message: 'unexpected EOF' },
+      };
+    } catch (err) {
+      result = { StatusCode: 125, Error: { Message: messageOf(err) } };
+    }
     if (result.Error?.Message) {
-      cli.err.line(`Error waiting for container: ${result.Error.Message}`);
+      cli.err.line(`error waiting for container: ${result.Error.Message}`);
       return 125;
     }
     return result.StatusCode ?? 125;
