@@ -122,9 +122,12 @@ async function build(): Promise<void> {
   await makeCache(trial, cache);
   rmSync(trial);
   replaceFile(boot, bootCode(hash));
+  // Old bundles stay for a minute: a command that starts now may be about to read one.
   for (const file of files) {
-    if (/^(bundle|sources)-/.test(file) && !file.includes(hash))
-      rmSync(join(dirname(script), file), { force: true });
+    const path = join(target, file);
+    if (!/^(bundle|sources)-/.test(file) || file.includes(hash)) continue;
+    if (Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000)
+      rmSync(path, { force: true });
   }
 }
 

@@ -141,11 +141,7 @@ export class BodyReader implements AsyncIterable<Buffer> {
 
   readonly #onEnd = (): void => {
     if (this.#done) return;
-    this.#finish(
-      this.#framing.kind === 'close'
-        ? undefined
-        : new CliError('unexpected EOF from the daemon'),
-    );
+    this.#finish(this.#framing.kind === 'close' ? undefined : new CliError('unexpected EOF from the daemon'));
   };
 
   #finish(failure?: Error): void {
