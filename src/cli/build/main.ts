@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { bootCode, NODE_FLAGS } from './boot.ts';
 import { bundle } from './bundle.ts';
 
