@@ -1,7 +1,7 @@
 /** The daemon's end of a shim. See shim-types.ts for what its methods promise. */
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
-import { conflict, notFound } from '../errdefs/index.ts';
+import { conflict, notFound, WharfError } from '../errdefs/index.ts';
 import { readExit } from './exit-record.ts';
 import { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
 import { ControlConnection } from './shim-control.ts';
@@ -145,12 +145,23 @@ export class Shim implements ShimHandle {
   }
 
   async resize(execId: string | null, rows: number, cols: number): Promise<void> {
-    await this.#control.call('resize', execId ?? '-', rows, cols);
+    await this.#callProcess('resize', execId ?? '-', rows, cols);
   }
 
   async signal(execId: string | null, signal: number): Promise<void> {
     if (execId === null && this.#state !== 'running') throw notFound(`Container ${this.id} is not running`);
-    await this.#control.call('signal', execId ?? '-', signal);
+    await this.#callProcess('signal', execId ?? '-', signal);
+  }
+
+  /** A shim that has gone meanwhile means that the process has ended. */
+  async #callProcess(...words: (string | number)[]): Promise<void> {
+    try {
+      await this.#control.call(...words);
+    } catch (err) {
+      if (err instanceof WharfError && err.code === 'shim_gone')
+        throw notFound(`Container ${this.id} is not running`, { cause: err });
+      throw err;
+    }
   }
 
   onExit(cb: (e: ExitRecord) => void): void {

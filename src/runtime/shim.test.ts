@@ -71,6 +71,20 @@ test('a signal ends it: 128 + n, and the shim leaves no zombie', async () => {
   await assert.rejects(shim.signal(null, 9), (err) => isKind(err, 'NotFound'));
 });
 
+test('signals while it ends: taken, or told that it does not run', async () => {
+  for (let i = 0; i < 8; i++) {
+    const shim = fixture.create(['sleep', '100']);
+    await shim.start();
+    let ended = false;
+    shim.onGone(() => {
+      ended = true;
+    });
+    while (!ended) {
+      await shim.signal(null, 9).catch((err: unknown) => assert.ok(isKind(err, 'NotFound'), String(err)));
+    }
+  }
+});
+
 test('a start that fails says why, also when only execve fails; nothing is left', async () => {
   const causes: [string, RegExp][] = [
     ['no-such-program', /no-such-program/],
