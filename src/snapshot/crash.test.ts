@@ -17,7 +17,7 @@ const victim = `
   const [root, round] = process.argv.slice(2);
   const snapshots = new Snapshotter({ root });
   snapshots.reconcile(new Set(snapshots.listLayers().map((id) => id.slice(7, 27))));
-  for (let i = 0; ; i++) {
+  for (let i = 0; i < 500; i++) {
     const inputs = Array.from({ length: 50 }, (_, f) => file('d' + f % 5 + '/f' + f, round + '-' + i));
     const archive = await archiveOf(inputs);
     const { diffId } = await snapshots.applyLayer({ open: () => Readable.from([archive]) });
