@@ -11,6 +11,7 @@ export * from './host-info.ts';
 export * from './inet-socket.ts';
 export { isErrno, SyscallError } from './libc.ts';
 export * from './memfd.ts';
+export * from './memory.ts';
 export * from './mount.ts';
 export * from './mount-info.ts';
 export * from './mount-overlay.ts';

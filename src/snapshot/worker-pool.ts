@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { cancelled, system } from '../errdefs/index.ts';
+import { trimMemory } from '../linux/index.ts';
 import {
   type FromWorker,
   fromWire,
@@ -14,7 +15,7 @@ import {
   toWire,
 } from './worker-protocol.ts';
 
-const IDLE_MS = 5000;
+const IDLE_MS = 1000;
 /** Chunks of a stream that are under way to a worker at once. */
 const CREDITS = 16;
 /** A worker that unpacks needs less than a tenth of it; an archive may not make it take more. */
@@ -128,7 +129,7 @@ export class WorkerPool {
     clearTimeout(slot.idle);
     slot.idle = setTimeout(() => {
       this.#slots.delete(slot);
-      void slot.worker.terminate();
+      void slot.worker.terminate().then(() => trimMemory());
     }, this.#idleMs).unref();
   }
 
