@@ -1,7 +1,7 @@
 /** The daemon's end of a shim. See shim-types.ts for what its methods promise. */
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
-import { conflict, notFound, WharfError } from '../errdefs/index.ts';
+import { conflict, isKind, notFound, WharfError } from '../errdefs/index.ts';
 import { readExit } from './exit-record.ts';
 import { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
 import { ControlConnection } from './shim-control.ts';
@@ -16,6 +16,9 @@ import type {
   ShimHandle,
   ShimState,
 } from './shim-types.ts';
+
+/** How the shim's commands name the container's init. */
+const INIT = '-';
 
 /** Something that happens once; who asks later is told at once. */
 class Once<T extends unknown[]> {
@@ -145,12 +148,12 @@ export class Shim implements ShimHandle {
   }
 
   async resize(execId: string | null, rows: number, cols: number): Promise<void> {
-    await this.#callProcess('resize', execId ?? '-', rows, cols);
+    await this.#callProcess('resize', execId ?? INIT, rows, cols);
   }
 
   async signal(execId: string | null, signal: number): Promise<void> {
     if (execId === null && this.#state !== 'running') throw notFound(`Container ${this.id} is not running`);
-    await this.#callProcess('signal', execId ?? '-', signal);
+    await this.#callProcess('signal', execId ?? INIT, signal);
   }
 
   /** A shim that has gone meanwhile means that the process has ended. */
@@ -158,9 +161,13 @@ export class Shim implements ShimHandle {
     try {
       await this.#control.call(...words);
     } catch (err) {
-      if (err instanceof WharfError && err.code === 'shim_gone')
-        throw notFound(`Container ${this.id} is not running`, { cause: err });
-      throw err;
+      const isOver = isKind(err, 'NotFound') && words[1] === INIT && this.#state === 'running';
+      const isGone = err instanceof WharfError && err.code === 'shim_gone';
+      // Whoever is told that it does not run finds it so.
+      if (isOver) await new Promise<void>((resolve) => this.#exit.on(() => resolve()));
+      if (!isGone) throw err;
+      if (!this.#letGo) await new Promise<void>((resolve) => this.#gone.on(resolve));
+      throw notFound(`Container ${this.id} is not running`, { cause: err });
     }
   }
 
@@ -240,12 +247,17 @@ export class Shim implements ShimHandle {
     else this.#vanish();
   }
 
-  /** The shim has died before its time; or between the record and telling it. */
+  /**
+   * The shim has died before its time; or has ended, and what it said last was lost, because a command written
+   * to it failed before that was read.
+   */
   async #died(): Promise<void> {
-    const record = this.#recordOrUnknown();
+    const record = this.#record();
+    if (record !== undefined) this.#ended(record);
     // Without its shim the container has no streams: it is ended, too.
-    await deleteRuntimeState(this.#identity).catch(() => false);
-    this.#ended(record);
+    const { runtimeRoot, id } = this.#identity;
+    if (fs.existsSync(`${runtimeRoot}/${id}`)) await deleteRuntimeState(this.#identity).catch(() => false);
+    if (record === undefined) this.#ended(this.#unknownEnd());
     this.#vanish();
   }
 
@@ -256,13 +268,17 @@ export class Shim implements ShimHandle {
     this.#gone.happen();
   }
 
-  #recordOrUnknown(): ExitRecord {
+  /** The record of this run; undefined when there is none. */
+  #record(): ExitRecord | undefined {
     try {
       const record = readExit(this.#identity.exitPath);
-      if (record !== undefined) return record;
+      return record?.pid === this.#initPid ? record : undefined;
     } catch {
-      // damaged: as good as none
+      return undefined; // damaged: as good as none
     }
+  }
+
+  #unknownEnd(): ExitRecord {
     return {
       id: this.id,
       pid: this.#initPid ?? 0,

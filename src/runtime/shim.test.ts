@@ -75,13 +75,20 @@ test('signals while it ends: taken, or told that it does not run', async () => {
   for (let i = 0; i < 8; i++) {
     const shim = fixture.create(['sleep', '100']);
     await shim.start();
+    const told: string[] = [];
     let ended = false;
     shim.onGone(() => {
       ended = true;
     });
     while (!ended) {
-      await shim.signal(null, 9).catch((err: unknown) => assert.ok(isKind(err, 'NotFound'), String(err)));
+      await shim.signal(null, 9).catch((err: unknown) => {
+        assert.ok(isKind(err, 'NotFound'), String(err));
+        told.push(shim.state);
+      });
     }
+    // The shim itself may have reaped it a moment before it tells.
+    assert.notEqual(told.at(-1), 'running');
+    assert.equal((await exited(shim)).exitCode, 137);
   }
 });
 
