@@ -46,12 +46,20 @@ export function systemRoutes(backends: Backends, builderVersion: '1' | '2'): Rou
       operation: 'SystemVersion',
       method: 'GET',
       path: '/version',
-      handler: async (r) =>
-        r.json(200, {
-          ...(await system().version()),
+      handler: async (r) => {
+        const version = await system().version();
+        const api = {
           ApiVersion: formatVersion(MAX_API_VERSION),
           MinAPIVersion: formatVersion(MIN_API_VERSION),
-        }),
+        };
+        // `docker version` prints what the component Engine says of them.
+        const Components = version.Components?.map((component) =>
+          component.Name === 'Engine'
+            ? { ...component, Details: { ...component.Details, ...api } }
+            : component,
+        );
+        r.json(200, { ...version, ...(Components ? { Components } : {}), ...api });
+      },
     },
     {
       operation: 'SystemInfo',
