@@ -10,13 +10,13 @@ import type {
   ContainerWaitResponse,
   EndpointSettings,
 } from '@docker/node-sdk';
-import { conflict, invalidParameter, messageOf, notImplemented } from '../errdefs/index.ts';
+import { conflict, invalidParameter, isKind, messageOf, notImplemented } from '../errdefs/index.ts';
 import { cgroupMode } from '../linux/index.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../runtime/index.ts';
 import { type AttachRequest, attach } from './attach.ts';
 import { Container } from './container.ts';
 import { ContainerStore } from './container-store.ts';
-import { copyUpVolumes } from './copy-up.ts';
+import { makeVolumes } from './copy-up.ts';
 import { makeRecord } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
 import { ExecService } from './exec.ts';
@@ -27,7 +27,9 @@ import { logSettings } from './log-config.ts';
 import { readLogs } from './logs.ts';
 import { generateName } from './names.ts';
 import { freeze } from './pause.ts';
+import { policyRestarts } from './restart-backoff.ts';
 import { createWarnings } from './spec-input.ts';
+import { removeEmptyParent, sweepCgroups } from './sweep.ts';
 import { top } from './top.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -89,18 +91,25 @@ export class ContainerService {
     for (const id of this.idsWithTraces()) {
       if (!known.has(id) && /^[0-9a-f]{64}$/.test(id)) await this.#lifecycle.removeOrphan(id);
     }
-    return new Set(this.records().flatMap((record) => (isRunning(record) ? [record.id] : [])));
+    const running = new Set(this.records().flatMap((record) => (isRunning(record) ? [record.id] : [])));
+    sweepCgroups(this.#deps.cgroupParent, running);
+    return running;
   }
 
-  /** Starts what `always` and `unless-stopped` want running; removes what `--rm` left behind. */
+  /**
+   * Starts what its policy wants running: `always` also what was stopped by hand, `on-failure` what failed and has tries
+   * left. Removes what `--rm` left behind.
+   */
   restartByPolicy(): void {
+    this.#lifecycle.ready();
     for (const container of [...this.#containers.all()]) {
       if (container.running || container.restartTimer) continue;
       const { record } = container;
-      const policy = record.hostConfig.RestartPolicy?.Name;
+      const always = record.hostConfig.RestartPolicy?.Name === 'always';
       const wanted =
         record.state.status === 'exited' &&
-        (policy === 'always' || (policy === 'unless-stopped' && !record.state.manuallyStopped));
+        policyRestarts(record) &&
+        (always || !record.state.manuallyStopped);
       const work = wanted
         ? this.#lifecycle.start(container)
         : record.hostConfig.AutoRemove && record.state.status === 'exited'
@@ -139,19 +148,31 @@ export class ContainerService {
     }
     const warnings = createWarnings(deps, record);
     const container = new Container(record);
-    const paths = this.#lifecycle.paths(record.id);
-    this.#containers.add(container);
-    try {
-      mkdirSync(paths.data, { mode: 0o710 });
-      deps.snapshots.prepare(record.id, record.diffIds);
-      if (record.mounts.some((mount) => mount.type === 'volume')) await copyUpVolumes(deps, record, paths);
-    } catch (err) {
-      this.#containers.delete(container);
-      await deps.snapshots.remove(record.id);
-      throw err;
-    }
+    this.#containers.claim(container);
+    // Who finds it by its name meanwhile waits until it is complete.
+    await container.lock.run(() => this.#make(container));
     deps.onEvent('create', record);
     return { Id: record.id, Warnings: warnings };
+  }
+
+  /** The row is written last: what a daemon that dies before it leaves has none, and is swept by the next one. */
+  async #make(container: Container): Promise<void> {
+    const { record } = container;
+    const paths = this.#lifecycle.paths(record.id);
+    const made: string[] = [];
+    try {
+      mkdirSync(paths.data, { mode: 0o710 });
+      this.#deps.snapshots.prepare(record.id, record.diffIds);
+      await makeVolumes(this.#deps, record, paths, made);
+      this.#containers.insert(container);
+    } catch (err) {
+      container.removing = true;
+      this.#containers.delete(container);
+      await this.#lifecycle.discard(container);
+      for (const name of made) this.#deps.volumes.remove(name, true);
+      container.removed();
+      throw err;
+    }
   }
 
   start(id: string): Promise<void> {
@@ -181,7 +202,12 @@ export class ContainerService {
     if (next === '') throw invalidParameter('Neither old nor new names may be empty');
     const old = container.record.name;
     if (next === old) throw invalidParameter('Renaming a container with the same name as its current name');
-    this.#containers.rename(container, next);
+    try {
+      this.#containers.rename(container, next);
+    } catch (err) {
+      if (!isKind(err, 'Conflict')) throw err;
+      throw conflict(`Error when allocating new name: ${messageOf(err)}`, { cause: err });
+    }
     if (container.running) this.#deps.network.rename(container.id, next);
     this.#deps.onEvent('rename', container.record, { oldName: `/${old}` });
   }
@@ -256,11 +282,16 @@ export class ContainerService {
     const container = this.#containers.get(id);
     if (!container.running || !container.shim) throw conflict(`container ${container.id} is not running`);
     await container.shim.resize(null, size.height, size.width);
+    this.#deps.onEvent('resize', container.record, {
+      height: String(size.height),
+      width: String(size.width),
+    });
   }
 
   top(id: string, psArgs: string): Promise<ContainerTopResponse> {
     const { record } = this.#containers.get(id);
     if (!isRunning(record)) throw conflict(`container ${record.id} is not running`);
+    this.#deps.onEvent('top', record);
     return top(this.#deps, record, psArgs);
   }
 
@@ -304,10 +335,17 @@ export class ContainerService {
       if (!labelsMatch(record.config.Labels ?? {}, filters)) continue;
       const { bytes } = await this.#deps.snapshots.usage(record.id);
       if (container.running || container.removing) continue;
-      await this.#lifecycle.remove(container, { force: false, volumes: false });
+      try {
+        await this.#lifecycle.remove(container, { force: false, volumes: false });
+      } catch (err) {
+        // Started or removed by somebody else meanwhile.
+        if (!isKind(err, 'Conflict')) throw err;
+        continue;
+      }
       reclaimed += bytes;
       deleted.push(record.id);
     }
+    this.#deps.onPrune(reclaimed);
     return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed };
   }
 
@@ -332,12 +370,15 @@ export class ContainerService {
   /** Stops all running containers, as a daemon that goes down does. */
   async shutdown(): Promise<void> {
     this.#lifecycle.prepareShutdown();
+    // What is being started now is stopped, too.
+    await Promise.all([...this.#containers.all()].map((container) => container.lock.run(() => undefined)));
     const running = [...this.#containers.all()].filter((container) => container.running);
     const manual = new Map(
       running.map((container) => [container.id, container.record.state.manuallyStopped]),
     );
     await Promise.allSettled(running.map((container) => this.#lifecycle.stop(container, {})));
     await Promise.all(running.map((container) => container.gone));
+    removeEmptyParent(this.#deps.cgroupParent);
     for (const container of running) {
       // It was the daemon that stopped it, not the user: `unless-stopped` starts it again.
       container.record.state.manuallyStopped = manual.get(container.id) ?? false;
@@ -347,6 +388,7 @@ export class ContainerService {
 
   /** Lets go of the containers; they run on. */
   close(): void {
+    this.execs.close();
     this.#lifecycle.close();
   }
 }

@@ -33,18 +33,21 @@ export class ContainerStore<T extends { readonly record: ContainerRecord }> {
       .map((row) => JSON.parse(row.record) as ContainerRecord);
   }
 
-  /** Takes a container that is in the database already. */
+  /** Takes a container into memory: one that is in the database already, or is written there by {@link insert}. */
   adopt(container: T): void {
     this.#byId.set(container.record.id, container);
     this.#byName.set(container.record.name, container.record.id);
   }
 
-  /** Stores a new container. @throws Conflict when the name is taken, in Docker's words */
-  add(container: T): void {
-    const { record } = container;
-    this.checkName(record.name);
-    this.#insert.run(record.id, record.name, record.created, JSON.stringify(record));
+  /** Claims a new container's id and name, in memory only. @throws Conflict when the name is taken, in Docker's words */
+  claim(container: T): void {
+    this.checkName(container.record.name);
     this.adopt(container);
+  }
+
+  /** Stores a claimed container. */
+  insert({ record }: T): void {
+    this.#insert.run(record.id, record.name, record.created, JSON.stringify(record));
   }
 
   /** Writes the record as it now is. */
@@ -78,6 +81,11 @@ export class ContainerStore<T extends { readonly record: ContainerRecord }> {
         `Conflict. The container name "/${name}" is already in use by container "${owner}". You have to remove (or rename) that container to be able to reuse that name.`,
       );
     }
+  }
+
+  /** False once it was deleted. */
+  has({ record }: T): boolean {
+    return this.#byId.has(record.id);
   }
 
   hasName(name: string): boolean {

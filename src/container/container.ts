@@ -2,7 +2,7 @@ import type { ShimHandle, SpecProcess } from '../runtime/index.ts';
 import { Lock } from './lock.ts';
 import type { ContainerRecord } from './types.ts';
 
-/** An exec: a further process in a running container. Its id outlives its end, until the container stops. */
+/** An exec: a further process in a running container. Its id outlives its end by some minutes. */
 export interface Exec {
   readonly id: string;
   readonly container: Container;
@@ -10,6 +10,8 @@ export interface Exec {
   state: 'created' | 'running' | 'exited';
   pid: number;
   exitCode: number | null;
+  /** Milliseconds since the epoch. */
+  endedAt?: number;
   /** Settles when the exit code is known. */
   readonly exited: Promise<void>;
   readonly settle: () => void;
@@ -45,8 +47,10 @@ export class Container {
   readonly execs = new Map<string, Exec>();
   /** Set when removal began; no further operation starts. */
   removing = false;
-  /** A restart that waits for its back-off; cancelled by stop, start and remove. */
+  /** A restart by policy, from the exit until the new run has begun or failed; stop, kill, start and remove call it off. */
   restartTimer: NodeJS.Timeout | undefined;
+  /** How many restarts are stopping it now: `--rm` does not mean their exit. */
+  keepAtExit = 0;
   readonly #onExit = new Set<ExitListener>();
   readonly #onRemoved = new Set<ExitListener>();
 

@@ -1,26 +1,28 @@
 import { mkdirSync } from 'node:fs';
 import { system } from '../errdefs/index.ts';
 import { closeFd, isErrno, O, posixSpawn, RootedDir, waitForExit } from '../linux/index.ts';
+import { ANONYMOUS_LABEL } from '../volume/index.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
 /**
- * Fills the container's empty volumes with what the image has at their place, owners and modes included, as
- * Docker does when a container is created.
+ * Makes the container's volumes and fills the empty ones with what the image has at their place, owners and modes
+ * included, as Docker does when a container is created.
+ * @param made gets the names of the anonymous volumes, as they are made
  */
-export async function copyUpVolumes(
+export async function makeVolumes(
   deps: ContainerDeps,
   record: ContainerRecord,
   paths: ContainerPaths,
+  made: string[],
 ): Promise<void> {
-  const fresh = record.mounts.filter((mount) => mount.type === 'volume' && mount.copyUp && !mount.subpath);
   for (const mount of record.mounts) {
-    if (mount.type !== 'volume' || mount.name === undefined) continue;
-    const labels = mount.anonymous ? { Labels: { 'com.docker.volume.anonymous': '' } } : {};
-    deps.volumes.create({ Name: mount.name, ...labels });
+    if (mount.type === 'volume') makeVolume(deps, record, mount, made);
   }
-  const empty = fresh.filter((mount) => deps.volumes.isEmpty(mount.name!));
+  const empty = record.mounts.filter(
+    (mount) => mount.type === 'volume' && mount.copyUp && !mount.subpath && deps.volumes.isEmpty(mount.name!),
+  );
   if (empty.length === 0) return;
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
   deps.snapshots.mount(record.id, paths.rootfs);
@@ -34,6 +36,24 @@ export async function copyUpVolumes(
   } finally {
     deps.snapshots.unmount(paths.rootfs);
   }
+}
+
+function makeVolume(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+  { name, anonymous, creation }: MountRecord,
+  made: string[],
+): void {
+  if (name === undefined) return;
+  const driver = creation ? creation.driver : record.hostConfig.VolumeDriver;
+  const existed = deps.volumes.exists(name);
+  deps.volumes.create({
+    Name: name,
+    ...(driver ? { Driver: driver } : {}),
+    ...(creation?.driverOpts ? { DriverOpts: creation.driverOpts } : {}),
+    Labels: { ...creation?.labels, ...(anonymous ? { [ANONYMOUS_LABEL]: '' } : {}) },
+  });
+  if (anonymous && !existed) made.push(name);
 }
 
 async function copyUp(
@@ -51,6 +71,8 @@ async function copyUp(
   }
   const target = deps.volumes.mount(mount.name!, record.id);
   try {
+    // Once more: a volume with a file system of its own shows what is in it only now.
+    if (!deps.volumes.isEmpty(mount.name!)) return;
     // cp knows every kind of file, hard links, xattrs and sparse files; it gets the directory as a
     // descriptor that the kernel resolved inside the root.
     const pid = posixSpawn({

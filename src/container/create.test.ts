@@ -69,3 +69,20 @@ test('bad requests are refused in Docker’s words', () => {
   }
   assert.throws(() => make({}, { ...image, config: {} }), /no command specified/);
 });
+
+test('unknown capabilities and tmpfs options are refused in Docker’s words', () => {
+  assert.throws(
+    () => make({ HostConfig: { CapAdd: ['FOO'] } }),
+    /^WharfError: invalid CapAdd: unknown capability: "CAP_FOO"$/,
+  );
+  assert.throws(
+    () => make({ HostConfig: { CapDrop: ['x'] } }),
+    /invalid CapDrop: unknown capability: "CAP_X"/,
+  );
+  assert.throws(
+    () => make({ HostConfig: { Tmpfs: { '/t': 'bogus=1' } } }),
+    /invalid tmpfs option \["bogus" "1"\]/,
+  );
+  assert.throws(() => make({ HostConfig: { Tmpfs: { '/t': 'size' } } }), /invalid tmpfs option "size"/);
+  make({ HostConfig: { CapAdd: ['net_admin', 'ALL'], Tmpfs: { '/t': 'exec,size=1m,mode=1777' } } });
+});

@@ -47,5 +47,7 @@ export interface ContainerDeps {
   /** @throws NotFound `No such image: X` */
   resolveImage: (ref: string) => ImageFacts;
   onEvent: (action: string, container: ContainerRecord, attributes?: Record<string, string>) => void;
+  /** Stopped containers were pruned, which took up so many bytes. */
+  onPrune: (reclaimed: number) => void;
   log: ContainerLog;
 }

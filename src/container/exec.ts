@@ -10,6 +10,10 @@ import { containerPaths } from './paths.ts';
 import { execSpec } from './spec-input.ts';
 import { explainExecFailure } from './start-failure.ts';
 
+/** Milliseconds that a client has to ask for the exit code; Docker takes 5 to 10 minutes. */
+const REMEMBERED = 5 * 60_000;
+const SWEEP_INTERVAL = 60_000;
+
 export interface ExecStartRequest {
   detach: boolean;
   tty: boolean;
@@ -21,6 +25,8 @@ export interface ExecStartRequest {
 export class ExecService {
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
+  readonly #byId = new Map<string, Exec>();
+  readonly #sweeper = setInterval(() => this.forgetEnded(), SWEEP_INTERVAL).unref();
 
   constructor(deps: ContainerDeps, containers: ContainerStore<Container>) {
     this.#deps = deps;
@@ -65,7 +71,8 @@ export class ExecService {
       settle: resolve,
     };
     container.execs.set(exec.id, exec);
-    this.#deps.onEvent(`exec_create: ${argv.join(' ')}`, container.record, { execID: exec.id });
+    this.#byId.set(exec.id, exec);
+    this.#deps.onEvent(`exec_create: ${commandText(argv)}`, container.record, { execID: exec.id });
     return exec.id;
   }
 
@@ -82,6 +89,7 @@ export class ExecService {
     if (!shim) throw conflict(`container ${container.id} is not running`);
     exec.state = 'running';
     const consoleSize = request.consoleSize ?? config.consoleSize;
+    this.#deps.onEvent(`exec_start: ${commandText(config.argv)}`, container.record, { execID: id });
     try {
       const { pid, stream } = await shim.exec({
         execId: id,
@@ -98,7 +106,6 @@ export class ExecService {
         ...(consoleSize ? { consoleSize } : {}),
       });
       exec.pid = pid;
-      this.#deps.onEvent(`exec_start: ${config.argv.join(' ')}`, container.record, { execID: id });
       if (!stream) return null;
       if (!config.tty || !config.stdin) return { stream, tty: config.tty };
       const keys = parseDetachKeys(config.detachKeys);
@@ -108,6 +115,7 @@ export class ExecService {
       const failure = explainExecFailure(err, container, config);
       exec.state = 'exited';
       exec.exitCode = failure.exitCode;
+      exec.endedAt = Date.now();
       exec.settle();
       throw failure.error;
     }
@@ -147,13 +155,37 @@ export class ExecService {
   }
 
   #get(id: string): Exec {
-    for (const container of this.#containers.all()) {
-      const exec = container.execs.get(id);
-      if (exec) return exec;
+    const exec = this.#byId.get(id);
+    if (!exec) throw notFound(`No such exec instance: ${id}`);
+    return exec;
+  }
+
+  /**
+   * Forgets the execs that ended more than {@link REMEMBERED} before `now` (ms), those of removed containers, and those
+   * that never ran in a container that has stopped.
+   */
+  forgetEnded(now = Date.now()): void {
+    for (const [id, exec] of this.#byId) {
+      const { container, state, endedAt } = exec;
+      const useless = state === 'created' && !container.running;
+      if (
+        useless ||
+        !this.#containers.has(container) ||
+        (endedAt !== undefined && now - endedAt > REMEMBERED)
+      ) {
+        this.#byId.delete(id);
+        container.execs.delete(id);
+      }
     }
-    throw notFound(`No such exec instance: ${id}`);
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
   }
 }
+
+/** The command as events tell it: Docker has a space behind the program, whether arguments follow or not. */
+const commandText = ([program, ...args]: readonly string[]): string => `${program} ${args.join(' ')}`;
 
 function requireRunning(container: Container): void {
   const { id, state } = container.record;

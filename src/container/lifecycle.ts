@@ -1,6 +1,15 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { conflict, isKind, messageOf, notFound, notModified, WharfError } from '../errdefs/index.ts';
+import { join } from 'node:path';
+import {
+  conflict,
+  isKind,
+  messageOf,
+  notFound,
+  notModified,
+  unavailable,
+  WharfError,
+} from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
 import {
   connectShim,
@@ -13,20 +22,19 @@ import {
 import { containerCgroup } from './cgroup.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
-import type { ContainerDeps } from './deps.ts';
+import type { ContainerDeps, RuntimeConfig } from './deps.ts';
 import { logSettings } from './log-config.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
+import { freeze } from './pause.ts';
+import { RestartBackoff } from './restart-backoff.ts';
 import { prepareRun, type Run } from './run.ts';
 import { explainStartFailure } from './start-failure.ts';
+import { removeBundle, removeCgroup, unmountBelow } from './sweep.ts';
 import { timestamp } from './time.ts';
 import type { ContainerRecord } from './types.ts';
 
 /** Seconds between SIGTERM and SIGKILL when neither request nor container says. */
 const STOP_TIMEOUT = 10;
-const RESTART_DELAY_MIN = 100;
-const RESTART_DELAY_MAX = 60_000;
-/** A run longer than this starts the back-off anew, as in Docker. */
-const RESTART_RESET = 10_000;
 const KILL_PATIENCE = 10_000;
 
 /** Start, end and removal of containers: the order in which the outside is made and unmade. */
@@ -34,12 +42,18 @@ export class Lifecycle {
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #runs = new Map<string, Run>();
-  readonly #restartDelays = new Map<string, number>();
+  readonly #backoff = new RestartBackoff();
+  /** False until the daemon has reconciled all: till then an exit that is learnt of restarts and removes nothing. */
+  #ready = false;
   #closed = false;
 
   constructor(deps: ContainerDeps, containers: ContainerStore<Container>) {
     this.#deps = deps;
     this.#containers = containers;
+  }
+
+  get #runtimeRoot(): string {
+    return join(this.#deps.execRoot, 'runtime');
   }
 
   paths(id: string): ContainerPaths {
@@ -56,9 +70,8 @@ export class Lifecycle {
 
   async #start(container: Container): Promise<void> {
     const { record } = container;
-    if (container.removing) {
-      throw conflict(`container is marked for removal and cannot be started`);
-    }
+    if (container.removing) throw conflict('container is marked for removal and cannot be started');
+    if (this.#closed) throw unavailable('the daemon is shutting down');
     if (record.state.status === 'paused') {
       throw conflict('cannot start a paused container, try unpause instead');
     }
@@ -77,17 +90,19 @@ export class Lifecycle {
       const failure = explainStartFailure(err, record, paths);
       run?.undo();
       this.#dropShim(container);
+      container.restartTimer = undefined;
       record.state.error = failure.error.message;
       record.state.exitCode = failure.exitCode;
       this.#containers.save(container);
       this.#deps.log.debug(`container ${record.id} did not start: ${messageOf(err)}`);
-      if (record.hostConfig.AutoRemove) void this.#removeUnlocked(container, { volumes: true });
+      if (record.hostConfig.AutoRemove) await this.#removeUnlocked(container, { volumes: true });
       throw failure.error;
     }
   }
 
   #running(container: Container, shim: ShimHandle, pid: number, startedAt: string): void {
     const { record } = container;
+    container.restartTimer = undefined;
     Object.assign(record.state, {
       status: 'running',
       pid,
@@ -110,6 +125,7 @@ export class Lifecycle {
       if (!exec) return;
       exec.state = 'exited';
       exec.exitCode = exitCode;
+      exec.endedAt = Date.now();
       exec.settle();
       this.#deps.onEvent('exec_die', container.record, { execID: execId, exitCode: String(exitCode) });
     });
@@ -142,24 +158,33 @@ export class Lifecycle {
       if (exec.state !== 'running') continue;
       exec.state = 'exited';
       exec.exitCode ??= 137;
+      exec.endedAt = Date.now();
       exec.settle();
     }
-    this.#endRun(record);
-    this.#containers.save(container);
+    // Before what follows from it: the disconnect from networks, the unmounting of volumes.
     if (exit.oomKilled) this.#deps.onEvent('oom', record);
     this.#deps.onEvent('die', record, {
       exitCode: String(exit.exitCode),
       execDuration: String(Math.max(0, Math.round(ranFor / 1000))),
     });
-    const restart = this.#restartDelay(container, ranFor);
+    this.#endRun(record);
+    this.#containers.save(container);
+    const ends = !this.#ready || this.#closed || container.removing || record.state.manuallyStopped;
+    const restart = ends ? undefined : this.#backoff.delay(record, ranFor);
     container.exited();
     if (restart !== undefined) {
       container.restartTimer = setTimeout(() => this.#restartNow(container), restart);
-    } else if (record.hostConfig.AutoRemove && !this.#closed) {
+    } else if (this.#goesAtExit(container)) {
       this.remove(container, { force: false, volumes: true }).catch((err: unknown) =>
         this.#deps.log.error(`container ${record.id}: not removed: ${messageOf(err)}`),
       );
     }
+  }
+
+  /** `--rm`: unless somebody removes it already, or restarts it. */
+  #goesAtExit(container: Container): boolean {
+    if (!this.#ready || this.#closed || container.removing || container.keepAtExit > 0) return false;
+    return container.record.hostConfig.AutoRemove ?? false;
   }
 
   #endRun(record: ContainerRecord): void {
@@ -169,28 +194,29 @@ export class Lifecycle {
     else this.#sweep(record);
   }
 
-  /** Milliseconds until the restart that the policy wants; undefined for none. */
-  #restartDelay(container: Container, ranFor: number): number | undefined {
-    const { record } = container;
-    const { Name: policy, MaximumRetryCount: max = 0 } = record.hostConfig.RestartPolicy ?? {};
-    if (this.#closed || container.removing || record.state.manuallyStopped) return undefined;
-    if (policy === 'on-failure' && (record.state.exitCode === 0 || (max > 0 && record.restartCount >= max))) {
-      return undefined;
-    }
-    if (policy !== 'always' && policy !== 'unless-stopped' && policy !== 'on-failure') return undefined;
-    const last = ranFor > RESTART_RESET ? undefined : this.#restartDelays.get(record.id);
-    const delay = last === undefined ? RESTART_DELAY_MIN : Math.min(last * 2, RESTART_DELAY_MAX);
-    this.#restartDelays.set(record.id, delay);
-    return delay;
-  }
-
+  /** The timer stays in its place until the start has ended: to clients the container is restarting until then. */
   #restartNow(container: Container): void {
-    container.restartTimer = undefined;
-    container.record.restartCount++;
-    this.start(container).catch((err: unknown) => {
+    const due = container.restartTimer;
+    const restart = async (): Promise<void> => {
+      // Stopped, started or removed while it waited for its turn.
+      if (container.restartTimer !== due || due === undefined) return;
+      container.record.restartCount++;
+      await this.#start(container);
+    };
+    container.lock.run(restart).catch((err: unknown) => {
+      container.restartTimer = undefined;
+      container.exited();
       if (isKind(err, 'NotModified')) return;
       this.#deps.log.warn(`container ${container.id}: not restarted: ${messageOf(err)}`);
     });
+  }
+
+  /** True when a restart was waiting. */
+  #cancelRestart(container: Container): boolean {
+    const waiting = container.restartTimer !== undefined;
+    clearTimeout(container.restartTimer);
+    container.restartTimer = undefined;
+    return waiting;
   }
 
   /** The container's shim; a stopped container gets an idle one, so that clients can attach before the start. */
@@ -208,7 +234,7 @@ export class Lifecycle {
       bundle: paths.bundle,
       runtimePath: runtime.path,
       runtimeArgs: runtime.args,
-      runtimeRoot: `${this.#deps.execRoot}/runtime`,
+      runtimeRoot: this.#runtimeRoot,
       socketPath: paths.socket,
       ...logSettings(record, paths.log),
       exitPath: paths.exit,
@@ -227,8 +253,12 @@ export class Lifecycle {
     container.gone = this.#removeBundle(container.id);
   }
 
-  #removeBundle(id: string): Promise<void> {
-    return this.#removeTree(this.paths(id).bundle);
+  async #removeBundle(id: string): Promise<void> {
+    try {
+      await removeBundle(this.paths(id));
+    } catch (err) {
+      this.#deps.log.error(`container ${id}: bundle not removed: ${messageOf(err)}`);
+    }
   }
 
   /** Off the main thread: on a journaling file system each unlink may take a millisecond. */
@@ -240,20 +270,48 @@ export class Lifecycle {
     }
   }
 
-  /** Sends a signal. @throws Conflict when it does not run; InvalidParameter for a bad signal */
+  /**
+   * Sends a signal; one that means the end calls off a restart, and wakes a paused container as in Docker.
+   * @throws Conflict when it does not run; InvalidParameter for a bad signal
+   */
   async kill(container: Container, signal: string, asked = container.id): Promise<void> {
+    signalNumber(signal || 'KILL');
+    // A start under way: there is something to signal when it has ended.
+    await container.lock.run(() => undefined);
+    if (!container.running && this.#cancelRestart(container)) {
+      this.#markStopped(container);
+      container.exited();
+      return;
+    }
+    await this.#signal(container, signal, asked);
+  }
+
+  async #signal(container: Container, signal: string, asked = container.id): Promise<void> {
     const number = signalNumber(signal || 'KILL');
     const { record } = container;
     if (!container.running || !container.shim) {
       throw conflict(`cannot kill container: ${asked}: container ${record.id} is not running`);
     }
-    const stopSignal = signalNumber(record.config.StopSignal || 'TERM');
-    if (number === 9 || number === stopSignal) {
-      record.state.manuallyStopped = true;
-      this.#containers.save(container);
-    }
+    const ends = number === 9 || number === signalNumber(record.config.StopSignal || 'TERM');
+    if (ends) this.#markStopped(container);
     await container.shim.signal(null, number);
     this.#deps.onEvent('kill', record, { signal: String(number) });
+    if (ends) this.#thaw(container);
+  }
+
+  #markStopped(container: Container): void {
+    container.record.state.manuallyStopped = true;
+    this.#containers.save(container);
+  }
+
+  /** A frozen process does not even take SIGKILL where the freezer is of cgroup v1. */
+  #thaw(container: Container): void {
+    const { record } = container;
+    if (record.state.status !== 'paused') return;
+    freeze(this.#deps, record, false);
+    record.state.status = 'running';
+    this.#containers.save(container);
+    this.#deps.onEvent('unpause', record);
   }
 
   /**
@@ -262,17 +320,23 @@ export class Lifecycle {
    */
   async stop(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
     const { record } = container;
-    await container.lock.run(() => undefined);
-    clearTimeout(container.restartTimer);
-    if (!container.running) throw notModified(`container ${record.id} is already stopped`);
     const signal = options.signal || record.config.StopSignal || 'TERM';
-    const timeout = options.timeout ?? record.config.StopTimeout ?? STOP_TIMEOUT;
     signalNumber(signal);
-    record.state.manuallyStopped = true;
+    await container.lock.run(() => undefined);
+    if (!container.running) {
+      if (!this.#cancelRestart(container)) throw notModified(`container ${record.id} is already stopped`);
+      this.#markStopped(container);
+      container.exited();
+      this.#deps.onEvent('stop', record);
+      return;
+    }
+    const timeout = options.timeout ?? record.config.StopTimeout ?? STOP_TIMEOUT;
+    this.#markStopped(container);
     const ended = exitOf(container);
-    await this.kill(container, signal).catch((err: unknown) => {
+    await this.#signal(container, signal).catch((err: unknown) => {
       if (container.running) throw err;
     });
+    this.#thaw(container);
     if (!(await within(ended, timeout < 0 ? undefined : timeout * 1000)) && container.running) {
       await this.#killNow(container, ended);
     }
@@ -280,7 +344,7 @@ export class Lifecycle {
   }
 
   async #killNow(container: Container, ended: Promise<void>): Promise<void> {
-    await this.kill(container, 'KILL').catch((err: unknown) => {
+    await this.#signal(container, 'KILL').catch((err: unknown) => {
       if (container.running) throw err;
     });
     if (!(await within(ended, KILL_PATIENCE))) {
@@ -291,9 +355,14 @@ export class Lifecycle {
   }
 
   async restart(container: Container, options: { signal?: string; timeout?: number }): Promise<void> {
-    await this.stop(container, options).catch((err: unknown) => {
+    container.keepAtExit++;
+    try {
+      await this.stop(container, options);
+    } catch (err) {
       if (!isKind(err, 'NotModified')) throw err;
-    });
+    } finally {
+      container.keepAtExit--;
+    }
     await this.start(container).catch((err: unknown) => {
       if (!isKind(err, 'NotModified')) throw err;
     });
@@ -301,13 +370,14 @@ export class Lifecycle {
   }
 
   /** Removes a container, its writable layer and, with `volumes`, its anonymous volumes. */
-  remove(container: Container, options: { force: boolean; volumes: boolean }): Promise<void> {
+  async remove(container: Container, options: { force: boolean; volumes: boolean }): Promise<void> {
     const { record } = container;
     if (container.removing) {
       throw conflict(`removal of container ${record.id} is already in progress`);
     }
-    if (container.running && !options.force) {
-      const state = record.state.status;
+    const restarting = container.restartTimer !== undefined;
+    if ((container.running || restarting) && !options.force) {
+      const state = restarting ? 'restarting' : record.state.status;
       throw conflict(
         `cannot remove container "/${record.name}": container is ${state}: ${
           state === 'paused' ? 'unpause and ' : ''
@@ -317,7 +387,7 @@ export class Lifecycle {
     container.removing = true;
     return container.lock.run(async () => {
       try {
-        clearTimeout(container.restartTimer);
+        this.#cancelRestart(container);
         if (container.running) await this.#killNow(container, exitOf(container));
         await this.#removeUnlocked(container, options);
       } catch (err) {
@@ -329,16 +399,28 @@ export class Lifecycle {
 
   async #removeUnlocked(container: Container, options: { volumes: boolean }): Promise<void> {
     const { record } = container;
+    // A start that failed has removed its `--rm` container before this removal had its turn.
+    if (!this.#containers.has(container)) return;
     container.removing = true;
     // The row goes first: what is left without one is swept when a daemon starts.
     this.#containers.delete(container);
-    if (container.shim?.state === 'idle') this.#dropShim(container);
-    await this.#deps.snapshots.remove(record.id);
-    void this.#removeTree(this.paths(record.id).data);
-    this.#restartDelays.delete(record.id);
+    await this.discard(container);
     if (options.volumes) this.#removeVolumes(record);
     this.#deps.onEvent('destroy', record);
     container.removed();
+  }
+
+  /** Takes away what a container that does not run has on the disk. A failure is logged: a later daemon sweeps. */
+  async discard(container: Container): Promise<void> {
+    const { id } = container;
+    if (container.shim?.state === 'idle') this.#dropShim(container);
+    this.#backoff.forget(id);
+    try {
+      await this.#deps.snapshots.remove(id);
+    } catch (err) {
+      this.#deps.log.error(`container ${id}: writable layer not removed: ${messageOf(err)}`);
+    }
+    void this.#removeTree(this.paths(id).data);
   }
 
   #removeVolumes(record: ContainerRecord): void {
@@ -373,26 +455,37 @@ export class Lifecycle {
       return;
     }
     shim?.close();
-    if (container.running) await this.#endedUnseen(container);
+    const missed = container.running ? undefined : this.#missedRun(record);
+    if (missed) {
+      // The daemon died between the start and writing it down, and the container ended meanwhile.
+      record.state.startedAt = missed.startedAt;
+      this.#exited(container, missed);
+    } else if (container.running) await this.#endedUnseen(container);
     else this.#sweep(record);
     // Nothing runs from the bundle any more; the daemon may have died while it made or removed it.
     await this.#removeBundle(record.id);
   }
 
+  /** The monitor's account of a run that no record knows of: it takes away that of the run before when it starts one. */
+  #missedRun(record: ContainerRecord): ExitRecord | undefined {
+    try {
+      const exit = readExit(this.paths(record.id).exit);
+      return exit?.exitedAt === record.state.finishedAt ? undefined : exit;
+    } catch (err) {
+      this.#deps.log.warn(`container ${record.id}: ${messageOf(err)}`);
+      return undefined;
+    }
+  }
+
   /** A run that ended while there was no daemon: by its monitor's record, or for reasons unknown. */
   async #endedUnseen(container: Container): Promise<void> {
     const { record } = container;
-    const exit = readExit(this.paths(record.id).exit);
+    const exit = this.#missedRun(record);
     const fresh = exit !== undefined && exit.pid === record.state.pid;
     const runtime = this.#deps.runtimes[record.hostConfig.Runtime ?? this.#deps.defaultRuntime];
     if (!fresh && runtime) {
       // Its monitor was killed: the container itself may still be there, without its streams.
-      await deleteRuntimeState({
-        id: record.id,
-        runtimePath: runtime.path,
-        runtimeArgs: runtime.args,
-        runtimeRoot: `${this.#deps.execRoot}/runtime`,
-      }).catch(() => false);
+      await this.#deleteRuntimeState(record.id, runtime);
     }
     this.#exited(
       container,
@@ -409,11 +502,20 @@ export class Lifecycle {
     );
   }
 
+  async #deleteRuntimeState(id: string, { path, args }: RuntimeConfig): Promise<void> {
+    await deleteRuntimeState({
+      id,
+      runtimePath: path,
+      runtimeArgs: args,
+      runtimeRoot: this.#runtimeRoot,
+    }).catch((err: unknown) => this.#deps.log.warn(`container ${id}: ${messageOf(err)}`));
+  }
+
   /** Takes down what a run of `record` may have left, whoever made it. */
   #sweep(record: ContainerRecord): void {
-    const paths = this.paths(record.id);
-    this.#deps.snapshots.unmount(paths.rootfs);
+    unmountBelow(this.paths(record.id).bundle);
     this.#deps.network.release(record.id);
+    removeCgroup(containerCgroup(this.#deps, record));
     for (const mount of record.mounts) {
       if (mount.type === 'volume' && mount.name) this.#deps.volumes.unmount(mount.name, record.id);
     }
@@ -429,10 +531,12 @@ export class Lifecycle {
       await within(gone, KILL_PATIENCE);
     }
     shim?.close();
-    this.#deps.snapshots.unmount(paths.rootfs);
+    const runtime = this.#deps.runtimes[this.#deps.defaultRuntime];
+    if (runtime && existsSync(join(this.#runtimeRoot, id))) await this.#deleteRuntimeState(id, runtime);
+    unmountBelow(paths.bundle);
     this.#deps.network.release(id);
-    await rm(paths.bundle, { recursive: true, force: true });
-    await rm(paths.data, { recursive: true, force: true });
+    await this.#removeBundle(id);
+    await this.#removeTree(paths.data);
   }
 
   /** Lets go of all shims; containers run on. No restart is begun any more. */
@@ -442,6 +546,11 @@ export class Lifecycle {
       clearTimeout(container.restartTimer);
       container.shim?.close();
     }
+  }
+
+  /** All is reconciled: from now on exits have their consequences. */
+  ready(): void {
+    this.#ready = true;
   }
 
   /** From now on an exit removes and restarts nothing: the daemon is going down and stops its containers. */

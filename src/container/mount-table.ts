@@ -3,7 +3,7 @@ import type { ContainerPaths } from './paths.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
 /** A mount whose data is ready at `source` on the host. */
-export type ResolvedMount = MountRecord & { source: string };
+export type ResolvedMount = MountRecord & { source: string; isDirectory: boolean };
 
 /** An entry of the runtime spec's `mounts` (OCI runtime-spec config.md). */
 export interface OciMount {
@@ -16,11 +16,13 @@ export interface OciMount {
 /**
  * The mounts asked for and the files the engine gives (`/etc/hosts`, …), parents before what is mounted in
  * them. A file of the engine's gives way to a mount of the user's at the same place.
+ * @param shm the host's side of /dev/shm, when it is shared with other containers
  */
 export function mountTable(
   record: ContainerRecord,
   paths: ContainerPaths,
   mounts: ResolvedMount[],
+  shm?: string,
 ): OciMount[] {
   const taken = new Set(mounts.map((mount) => mount.destination));
   const files: [string, string][] = [
@@ -37,8 +39,8 @@ export function mountTable(
       source,
       options: ['rbind', 'rprivate', writable],
     }));
-  if (record.hostConfig.IpcMode === 'shareable' && !taken.has('/dev/shm')) {
-    table.push({ destination: '/dev/shm', type: 'bind', source: paths.shm, options: ['rbind', 'rprivate'] });
+  if (shm !== undefined && !taken.has('/dev/shm')) {
+    table.push({ destination: '/dev/shm', type: 'bind', source: shm, options: ['rbind', 'rprivate'] });
   }
   return [...table, ...mounts.map(ociMount)].sort((a, b) => depth(a.destination) - depth(b.destination));
 }
@@ -57,10 +59,15 @@ function ociMount(mount: ResolvedMount): OciMount {
     options: [
       mount.nonRecursive ? 'bind' : 'rbind',
       mount.propagation ?? 'rprivate',
-      // `rro` holds for what is mounted below the source as well, as in Docker since 25.
-      ...(mount.readOnly ? ['ro', ...(mount.nonRecursive ? [] : ['rro'])] : ['rw']),
+      ...(mount.readOnly ? readOnly(mount) : ['rw']),
     ],
   };
+}
+
+/** `rro` holds for what is mounted below the source as well, as in Docker since 25. crun refuses it for a file. */
+function readOnly(mount: ResolvedMount): string[] {
+  const top = mount.nonRecursive || mount.readOnlyTop || !mount.isDirectory;
+  return top ? ['ro'] : ['ro', 'rro'];
 }
 
 const depth = (path: string): number => path.split('/').length;

@@ -65,3 +65,25 @@ test('--mount wants the source of a bind to exist', () => {
   assert.throws(() => mount('/nonexistent-dir'), /bind source path does not exist: \/nonexistent-dir/);
   assert.equal(mount('/tmp')[0]?.source, '/tmp');
 });
+
+test('a volume of --mount is made as it says, and a path in it stays in it', () => {
+  const mount = (options: object) =>
+    resolveMounts(
+      { Mounts: [{ Type: 'volume', Source: 'data', Target: '/d', VolumeOptions: options }] },
+      [],
+      none,
+    )[0]!;
+  assert.deepEqual(
+    mount({ Labels: { a: 'b' }, DriverConfig: { Name: 'local', Options: { o: 'size=1m' } } }).creation,
+    { driver: 'local', driverOpts: { o: 'size=1m' }, labels: { a: 'b' } },
+  );
+  assert.equal(mount({ Subpath: 'a/../b' }).subpath, 'a/../b');
+  for (const Subpath of ['/etc', '..', 'a/../../b']) {
+    assert.throws(() => mount({ Subpath }), /subpath must be a relative path within the volume/);
+  }
+});
+
+test('--volumes-from neither copies up nor takes the volume along', () => {
+  const [mount] = resolveMounts({ VolumesFrom: ['other'] }, [], () => [parseBind('/data')]);
+  assert.deepEqual([mount?.copyUp, mount?.anonymous], [false, false]);
+});

@@ -4,7 +4,7 @@ import { lstatSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { HostConfig, Mount } from '@docker/node-sdk';
 import { invalidParameter } from '../errdefs/index.ts';
-import type { MountRecord } from './types.ts';
+import type { MountRecord, VolumeCreation } from './types.ts';
 
 const PROPAGATIONS = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
@@ -38,7 +38,7 @@ export function resolveMounts(
     for (const mount of volumesFrom(from)) {
       if (mount.type === 'tmpfs' || mounts.has(mount.destination)) continue;
       const readOnly = mode === 'ro' || (mode !== 'rw' && mount.readOnly);
-      mounts.set(mount.destination, { ...mount, readOnly, anonymous: false });
+      mounts.set(mount.destination, { ...mount, readOnly, anonymous: false, copyUp: false });
     }
   }
   for (const path of imageVolumes) {
@@ -140,16 +140,23 @@ function parseMount(mount: Mount): MountRecord {
         mode: '',
         propagation: mount.BindOptions?.Propagation || 'rprivate',
         nonRecursive: mount.BindOptions?.NonRecursive ?? false,
+        readOnlyTop: mount.BindOptions?.ReadOnlyNonRecursive ?? false,
       };
     }
     case 'volume': {
       if (mount.BindOptions) throw bad('field BindOptions must not be specified');
+      if (mount.TmpfsOptions) throw bad('field TmpfsOptions must not be specified');
+      const subpath = mount.VolumeOptions?.Subpath;
+      if (subpath && (subpath.startsWith('/') || posix.normalize(subpath).split('/')[0] === '..')) {
+        throw bad('subpath must be a relative path within the volume');
+      }
       const record: MountRecord = {
         ...anonymousVolume(destination),
         readOnly,
         mode: 'z',
         copyUp: !mount.VolumeOptions?.NoCopy,
-        ...(mount.VolumeOptions?.Subpath ? { subpath: mount.VolumeOptions.Subpath } : {}),
+        ...(mount.VolumeOptions ? { creation: volumeCreation(mount.VolumeOptions) } : {}),
+        ...(subpath ? { subpath } : {}),
       };
       if (!mount.Source) {
         if (readOnly) throw bad('must not set ReadOnly mode when using anonymous volumes');
@@ -174,6 +181,14 @@ function parseMount(mount: Mount): MountRecord {
     default:
       throw invalidParameter(`mount type unknown: "${type}"`);
   }
+}
+
+function volumeCreation({ DriverConfig, Labels }: NonNullable<Mount['VolumeOptions']>): VolumeCreation {
+  return {
+    ...(DriverConfig?.Name ? { driver: DriverConfig.Name } : {}),
+    ...(DriverConfig?.Options ? { driverOpts: DriverConfig.Options } : {}),
+    ...(Labels ? { labels: Labels } : {}),
+  };
 }
 
 function checkDestination(path: string): string {

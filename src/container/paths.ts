@@ -14,7 +14,10 @@ export interface ContainerPaths {
   bundle: string;
   config: string;
   rootfs: string;
+  /** The /dev/shm of a container whose IPC others may join. */
   shm: string;
+  /** Mount points of parts of volumes. */
+  subpaths: string;
   socket: string;
 }
 
@@ -32,6 +35,7 @@ export function containerPaths(dataRoot: string, execRoot: string, id: string): 
     config: join(bundle, 'config.json'),
     rootfs: join(bundle, 'rootfs'),
     shm: join(bundle, 'shm'),
+    subpaths: join(bundle, 'subpaths'),
     socket: join(bundle, 'shim.sock'),
   };
 }

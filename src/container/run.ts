@@ -1,12 +1,30 @@
 /** Makes everything a run of a container stands on: network, root file system, files, mounts, the OCI config. */
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { messageOf } from '../errdefs/index.ts';
-import { mountFilesystem, RootedDir, unmountIfMounted } from '../linux/index.ts';
+import {
+  fstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { messageOf, notFound } from '../errdefs/index.ts';
+import {
+  bindMount,
+  closeFd,
+  isErrno,
+  mountFilesystem,
+  O,
+  RootedDir,
+  unmountIfMounted,
+} from '../linux/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { mountTable, type ResolvedMount } from './mount-table.ts';
-import type { ContainerPaths } from './paths.ts';
-import { containerSpec, joinedNamespaces } from './spec-input.ts';
+import { type ContainerPaths, containerPaths } from './paths.ts';
+import { containerSpec, ipcDonor, joinedNamespaces } from './spec-input.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
 /** A prepared run. `undo` takes all of it back, in reverse order; it never throws and works once. */
@@ -60,8 +78,8 @@ function prepare(
   snapshots.mount(record.id, paths.rootfs);
   steps.push(() => snapshots.unmount(paths.rootfs));
   writeFiles(deps, record, paths);
-  const mounts = mountTable(record, paths, mountSources(deps, record, steps));
-  if (record.hostConfig.IpcMode === 'shareable') shareableShm(record, paths, steps);
+  const sources = mountSources(deps, record, paths, steps);
+  const mounts = mountTable(record, paths, sources, sharedShm(deps, record, paths, find, steps));
   const netns = allocation.sandbox === 'own' ? network.netnsPath(record.id) : namespaces.network;
   const root = RootedDir.open(paths.rootfs);
   try {
@@ -114,13 +132,22 @@ function writeFiles(deps: ContainerDeps, record: ContainerRecord, paths: Contain
 }
 
 /** Where each mount's data is on the host, made ready. */
-function mountSources(deps: ContainerDeps, record: ContainerRecord, steps: (() => void)[]): ResolvedMount[] {
-  return record.mounts.map((mount) => ({ ...mount, source: mountSource(deps, record, mount, steps) }));
+function mountSources(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  steps: (() => void)[],
+): ResolvedMount[] {
+  return record.mounts.map((mount) => {
+    const source = mountSource(deps, record, paths, mount, steps);
+    return { ...mount, source, isDirectory: mount.type === 'tmpfs' || statSync(source).isDirectory() };
+  });
 }
 
 function mountSource(
   deps: ContainerDeps,
   record: ContainerRecord,
+  paths: ContainerPaths,
   mount: MountRecord,
   steps: (() => void)[],
 ): string {
@@ -133,16 +160,71 @@ function mountSource(
   }
   const name = mount.name!;
   deps.volumes.create({ Name: name });
-  const data = deps.volumes.mount(name, record.id);
+  const data = deps.volumes.mount(name, record.id, {
+    destination: mount.destination,
+    'read/write': String(!mount.readOnly),
+    propagation: mount.propagation ?? '',
+  });
   steps.push(() => deps.volumes.unmount(name, record.id));
-  if (!mount.subpath) return data;
-  const root = RootedDir.open(data);
+  return mount.subpath ? bindSubpath(data, mount.subpath, paths, steps) : data;
+}
+
+/**
+ * A part of a volume, at a place of its own. Resolved by the kernel inside the volume, and held by a descriptor until
+ * it is mounted: whoever writes to the volume at this moment cannot lead it elsewhere.
+ */
+function bindSubpath(volume: string, subpath: string, paths: ContainerPaths, steps: (() => void)[]): string {
+  mkdirSync(paths.subpaths, { recursive: true, mode: 0o700 });
+  const target = join(paths.subpaths, String(readdirSync(paths.subpaths).length));
+  const root = RootedDir.open(volume);
   try {
-    // Resolved inside the volume by the kernel: a symlink in it cannot lead out.
-    return `${data}${root.realpath(mount.subpath).toString()}`;
+    const part = openPart(root, subpath);
+    try {
+      const isDirectory = fstatSync(part).isDirectory();
+      if (isDirectory) mkdirSync(target);
+      else writeFileSync(target, '');
+      bindMount(`/proc/self/fd/${part}`, target, { recursive: true });
+      steps.push(() => {
+        unmountIfMounted(target, { detach: true });
+        // Never recursive: what is here may still be the volume.
+        if (isDirectory) rmdirSync(target);
+        else unlinkSync(target);
+      });
+    } finally {
+      closeFd(part);
+    }
   } finally {
     root.close();
   }
+  return target;
+}
+
+/** @throws NotFound in moby's words when nothing is there */
+function openPart(volume: RootedDir, subpath: string): number {
+  try {
+    return volume.open(subpath, O.PATH);
+  } catch (err) {
+    if (!isErrno(err, 'ENOENT', 'ENOTDIR')) throw err;
+    throw notFound(`cannot access path ${subpath}: no such file or directory`, {
+      cause: err,
+      hint: 'A symbolic link in the volume leads nowhere but into the volume',
+    });
+  }
+}
+
+/** The host's side of /dev/shm: its own when others may join it (`--ipc shareable`), or that of the container it joins. */
+function sharedShm(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  find: (id: string) => Container | undefined,
+  steps: (() => void)[],
+): string | undefined {
+  const donor = ipcDonor(record, find);
+  if (donor) return containerPaths(deps.dataRoot, deps.execRoot, donor.id).shm;
+  if (record.hostConfig.IpcMode !== 'shareable') return undefined;
+  shareableShm(record, paths, steps);
+  return paths.shm;
 }
 
 /** `--ipc shareable`: /dev/shm is a mount of the host's side, which other containers can join. */

@@ -42,6 +42,15 @@ export function joinedNamespaces(
   return { network: path(NetworkMode, 'net'), pid: path(PidMode, 'pid'), ipc: path(IpcMode, 'ipc') };
 }
 
+/** The container whose IPC namespace, and with it /dev/shm, `record` joins; checked by {@link joinedNamespaces}. */
+export function ipcDonor(
+  record: ContainerRecord,
+  find: (id: string) => Container | undefined,
+): Container | undefined {
+  const mode = record.hostConfig.IpcMode ?? '';
+  return mode.startsWith('container:') ? find(mode.slice('container:'.length)) : undefined;
+}
+
 /** The OCI config of a run. @throws InvalidParameter for options that make no sense, an unknown user */
 export function containerSpec(
   deps: ContainerDeps,

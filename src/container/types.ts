@@ -26,14 +26,25 @@ export interface MountRecord {
   propagation?: string;
   /** `bind-nonrecursive`. */
   nonRecursive?: boolean;
+  /** `bind-recursive=writable`: read-only is the mount itself, not what is mounted below it. */
+  readOnlyTop?: boolean;
   /** Copy the image's content into an empty volume. */
   copyUp?: boolean;
+  /** How to make the volume if there is none of that name (VolumeOptions of `--mount`). */
+  creation?: VolumeCreation;
   /** A path inside the volume. */
   subpath?: string;
   /** The volume was named by us and goes with the container (`rm -v`, `--rm`). */
   anonymous?: boolean;
   /** tmpfs mount options, e.g. `size=64m`. */
   options?: string;
+}
+
+/** What `--mount type=volume` says of a volume that is to be made. */
+export interface VolumeCreation {
+  driver?: string;
+  driverOpts?: Record<string, string>;
+  labels?: Record<string, string>;
 }
 
 export interface StateRecord {

@@ -1,8 +1,9 @@
 /** What a create request may not say, in Docker's words. */
 
 import type { ContainerConfig, HostConfig } from '@docker/node-sdk';
-import { conflict, invalidParameter } from '../errdefs/index.ts';
+import { conflict, invalidParameter, messageOf } from '../errdefs/index.ts';
 import { cpuCount, signalNumber } from '../linux/index.ts';
+import { normalizeCapabilities } from '../runtime/index.ts';
 
 const MIN_MEMORY = 6 * 1024 * 1024;
 const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
@@ -44,6 +45,9 @@ export function validateCreate(
   if (config.Hostname && (config.Hostname.length > 63 || config.Hostname.includes('\0'))) {
     throw invalidParameter(`invalid hostname: ${config.Hostname}`);
   }
+  validateCapabilities('CapAdd', hostConfig.CapAdd);
+  validateCapabilities('CapDrop', hostConfig.CapDrop);
+  for (const [path, options] of Object.entries(hostConfig.Tmpfs ?? {})) validateTmpfs(path, options);
   validateResources(hostConfig);
   validateModes(config, hostConfig);
   validateRestart(hostConfig);
@@ -52,6 +56,35 @@ export function validateCreate(
     throw invalidParameter(`unknown or invalid runtime name: ${hostConfig.Runtime}`, {
       hint: `Runtimes there are: ${runtimes.join(', ')}`,
     });
+  }
+}
+
+function validateCapabilities(field: string, names: HostConfig['CapAdd']): void {
+  try {
+    normalizeCapabilities(names ?? []);
+  } catch (err) {
+    throw invalidParameter(`invalid ${field}: ${messageOf(err)}`, { cause: err });
+  }
+}
+
+/** Options of tmpfs(5), and of mount(8) for any file system, that Docker knows. */
+const TMPFS_FLAGS =
+  'ro rw suid nosuid dev nodev exec noexec sync async dirsync remount mand nomand atime noatime diratime nodiratime bind rbind unbindable runbindable private rprivate shared rshared slave rslave relatime norelatime strictatime nostrictatime'.split(
+    ' ',
+  );
+const TMPFS_VALUES = ['size', 'mode', 'uid', 'gid', 'nr_inodes', 'nr_blocks', 'mpol'];
+
+function validateTmpfs(path: string, options: string): void {
+  if (!path.startsWith('/')) {
+    throw invalidParameter(`invalid mount path: '${path}' mount path must be absolute`);
+  }
+  for (const option of options.split(',').filter(Boolean)) {
+    const [name = '', ...values] = option.split('=');
+    if (values.length === 0 ? TMPFS_FLAGS.includes(name) : TMPFS_VALUES.includes(name)) continue;
+    const words = [name, ...values].map((word) => `"${word}"`).join(' ');
+    throw invalidParameter(
+      values.length === 0 ? `invalid tmpfs option "${name}"` : `invalid tmpfs option [${words}]`,
+    );
   }
 }
 
@@ -143,7 +176,6 @@ function validateModes(config: ContainerConfig, host: HostConfig): void {
     if (!line.includes(':') || !name || !address)
       throw invalidParameter(`bad format for add-host: "${line}"`);
   }
-  if (host.PublishAllPorts === undefined) return;
 }
 
 function validateRestart(host: HostConfig): void {

@@ -116,6 +116,7 @@ export class Engine {
           name: record.name,
           ...attributes,
         }),
+      onPrune: (reclaimed) => this.events.emit('container', 'prune', '', { reclaimed: String(reclaimed) }),
       log,
     });
   }

@@ -17,8 +17,10 @@ export interface VolumeServiceOptions {
   root: string;
   /** Ids of the containers that name the volume in their mounts, running or not. */
   usedBy: (name: string) => string[];
-  onEvent: (action: 'create' | 'destroy' | 'prune', name: string, attributes: Record<string, string>) => void;
+  onEvent: (action: VolumeAction, name: string, attributes: Record<string, string>) => void;
 }
+
+type VolumeAction = 'create' | 'mount' | 'unmount' | 'destroy' | 'prune';
 
 interface VolumeRow {
   name: string;
@@ -52,7 +54,10 @@ export class VolumeService {
   readonly #all: Query<VolumeRow>;
   readonly #insert: Query<never>;
   readonly #delete: Query<never>;
+  /** Users by volume. */
   readonly #mounted = new Map<string, Set<string>>();
+  /** `volume user` for the mounts that were told as events. */
+  readonly #announced = new Set<string>();
 
   constructor(options: VolumeServiceOptions) {
     this.#options = options;
@@ -129,15 +134,18 @@ export class VolumeService {
   /**
    * Makes the volume's directory ready for the container `user` and returns its path; a volume with
    * mount options is mounted for its first user.
+   * @param announced the attributes of a `mount` event; absent: no event, nor one at {@link unmount}
    */
-  mount(name: string, user: string): string {
+  mount(name: string, user: string, announced?: Record<string, string>): string {
     const row = this.#row(name);
     const local = parseLocalOptions(name, JSON.parse(row.options) as Record<string, string>);
     const data = this.#data(name);
-    if (local) {
-      const users = this.#mounted.get(name) ?? new Set();
-      if (users.size === 0) mountLocal(local, data);
-      this.#mounted.set(name, users.add(user));
+    const users = this.#mounted.get(name) ?? new Set();
+    if (local && users.size === 0) mountLocal(local, data);
+    this.#mounted.set(name, users.add(user));
+    if (announced) {
+      this.#announced.add(`${name} ${user}`);
+      this.#options.onEvent('mount', name, { driver: row.driver, container: user, ...announced });
     }
     return data;
   }
@@ -145,18 +153,25 @@ export class VolumeService {
   /** Takes back what {@link mount} did for `user`; the last one unmounts. */
   unmount(name: string, user: string): void {
     const users = this.#mounted.get(name);
-    if (!users?.delete(user) || users.size > 0) return;
-    this.#mounted.delete(name);
-    unmountIfMounted(this.#data(name));
+    if (!users?.delete(user)) return;
+    if (users.size === 0) {
+      this.#mounted.delete(name);
+      const { options } = this.#byName.get(name) ?? { options: '{}' };
+      if (options !== '{}') unmountIfMounted(this.#data(name));
+    }
+    if (this.#announced.delete(`${name} ${user}`)) {
+      this.#options.onEvent('unmount', name, { driver: 'local', container: user });
+    }
   }
 
   /** After a start of the daemon: `users` are the running containers by volume; other mounts go. */
   reconcile(users: ReadonlyMap<string, ReadonlySet<string>>): void {
     for (const row of this.#all.all()) {
-      if (row.options === '{}') continue;
       const live = users.get(row.name);
-      if (live?.size) this.#mounted.set(row.name, new Set(live));
-      else unmountIfMounted(this.#data(row.name));
+      if (live?.size) {
+        this.#mounted.set(row.name, new Set(live));
+        for (const user of live) this.#announced.add(`${row.name} ${user}`);
+      } else if (row.options !== '{}') unmountIfMounted(this.#data(row.name));
     }
     this.#sweepTrash();
   }
