@@ -50,6 +50,9 @@ const TEST_PACKAGES = {
   umoci: { shows: 'umoci', why: 'checks the images we write' },
   attr: { shows: 'setfattr', why: 'extended attributes in layers' },
   'libcap2-bin': { shows: 'setcap', why: 'file capabilities in layers' },
+  openssl: { shows: 'openssl', why: 'certificates for registries and daemons over TLS' },
+  python3: { shows: 'python3', why: 'archives and sockets that Node would not make' },
+  zstd: { shows: 'zstd', why: 'compressed layers made by others' },
   bsdutils: { shows: 'script', why: 'terminals for the clients' },
 };
 
