@@ -4,7 +4,15 @@ import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { isKind } from '../errdefs/index.ts';
 import { RuntimeError } from './index.ts';
-import { demultiplex, execExited, exited, readAll, ShimFixture, until } from './testing/shim-fixture.ts';
+import {
+  demultiplex,
+  execExited,
+  exited,
+  gone,
+  readAll,
+  ShimFixture,
+  until,
+} from './testing/shim-fixture.ts';
 
 let fixture: ShimFixture;
 before(() => {
@@ -81,6 +89,26 @@ test('a child that an exec leaves behind holds nobody up and is not hurt', async
   const { stream } = await shim.exec({ execId: 'bg', process, tty: false, stdin: false });
   assert.equal(demultiplex(await readAll(stream!)).stdout, 'now\n');
   assert.equal(demultiplex(await output).stdout, 'survived\n');
+});
+
+test('an exec or attach while the container ends: done, or refused in words', async () => {
+  for (let i = 0; i < 6; i++) {
+    const shim = fixture.create(['sleep', '100']);
+    await shim.start();
+    const process = fixture.process(['true']);
+    const exec = async (): Promise<void> => {
+      const { stream } = await shim.exec({ execId: `e${i}`, process, tty: false, stdin: false });
+      await readAll(stream!);
+    };
+    const killed = new Promise((resolve) => setTimeout(resolve, i)).then(() => shim.signal(null, 9));
+    const results = await Promise.allSettled([exec(), shim.attach(both).then(readAll), killed, gone(shim)]);
+    for (const result of results) {
+      if (result.status === 'fulfilled') continue;
+      const isWorded = isKind(result.reason, 'Conflict', 'NotFound') || result.reason instanceof RuntimeError;
+      assert.ok(isWorded, String(result.reason));
+    }
+    await assert.rejects(shim.attach(both), (err) => isKind(err, 'Conflict'));
+  }
 });
 
 test('the end of the container ends its execs', async () => {

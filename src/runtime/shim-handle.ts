@@ -2,11 +2,12 @@
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
 import { conflict, isKind, notFound, WharfError } from '../errdefs/index.ts';
+import { isErrno } from '../linux/index.ts';
 import { readExit } from './exit-record.ts';
 import { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
 import { ControlConnection } from './shim-control.ts';
 import type { ControlMessage, StateMessage } from './shim-messages.ts';
-import { request } from './shim-stream.ts';
+import { request, type ShimConnection } from './shim-stream.ts';
 import type {
   AttachOptions,
   ExecOptions,
@@ -112,7 +113,7 @@ export class Shim implements ShimHandle {
 
   async attach(o: AttachOptions): Promise<ProcessStream> {
     const flags = `h${o.stdin ? 'i' : ''}${o.stdout ? 'o' : ''}${o.stderr ? 'e' : ''}`;
-    const connection = await request(this.#identity.socketPath, `attach\t${flags}`);
+    const connection = await this.#request(`attach\t${flags}`);
     return connection.stream();
   }
 
@@ -133,7 +134,7 @@ export class Shim implements ShimHandle {
     const told = new Promise<void>((resolve) => this.#held.set(o.execId, resolve));
     try {
       const words = ['exec', o.execId, flags, path, rows, cols];
-      const connection = await request(this.#identity.socketPath, words.join('\t'));
+      const connection = await this.#request(words.join('\t'));
       const pid = connection.answer.pid ?? 0;
       // Its end may have been told already.
       if (this.#held.has(o.execId)) this.#execs.set(o.execId, pid);
@@ -144,6 +145,16 @@ export class Shim implements ShimHandle {
       this.#held.delete(o.execId);
       fs.rmSync(path, { force: true });
       throw err;
+    }
+  }
+
+  /** @throws conflict when the shim has gone, which it does with its container */
+  async #request(line: string): Promise<ShimConnection> {
+    try {
+      return await request(this.#identity.socketPath, line);
+    } catch (err) {
+      if (!isErrno(err, 'ENOENT', 'ECONNREFUSED', 'shim_gone')) throw err;
+      throw conflict(`Container ${this.id} is not running`, { cause: err });
     }
   }
 
