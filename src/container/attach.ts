@@ -41,8 +41,11 @@ export async function attach(
   }
   const log = request.logs ? logReader(lifecycle, container, request, tty) : undefined;
   if (!request.stream) return { stream: new SessionStream({ sources: log ? [log] : [] }), tty };
-  // A run that has just ended takes its bundle down first; one that goes on is attached to as it is.
-  if (!container.running) await container.gone;
+  // A run that has just ended takes its bundle down first, as does creation; one that goes on is attached to as it is.
+  if (!container.running) {
+    await container.lock.run(() => undefined);
+    await container.gone;
+  }
   if (container.removing) throw conflict(`container ${record.id} is being removed`);
   const live = await lifecycle.shim(container).attach({
     stdin: request.stdin && (record.config.OpenStdin ?? false),

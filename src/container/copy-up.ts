@@ -4,6 +4,7 @@ import { closeFd, isErrno, O, posixSpawn, RootedDir, waitForExit } from '../linu
 import { ANONYMOUS_LABEL } from '../volume/index.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { ContainerPaths } from './paths.ts';
+import { removeBundle } from './sweep.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
 /**
@@ -35,6 +36,7 @@ export async function makeVolumes(
     }
   } finally {
     deps.snapshots.unmount(paths.rootfs);
+    await removeBundle(paths);
   }
 }
 
