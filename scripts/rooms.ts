@@ -49,8 +49,6 @@ export const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** npm packages that belong to certain rooms; one that is not named here may be used by any. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['linux'],
-  fastify: ['api', 'hub'],
-  commander: ['cli', 'daemon', 'hub'],
   undici: ['distribution', 'cli'],
   '@docker/node-sdk': ['api', 'engine', 'container', 'cli', 'image', 'network', 'volume'],
 };
