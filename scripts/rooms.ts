@@ -1,10 +1,10 @@
 /**
  * The rooms of `src/` and what each may import: DESIGN's table as data. An arrow that is not here does not exist.
- * `errdefs` and `store` stand below everything and are open to all.
+ * `errdefs`, `store` and `filters` stand below everything and are open to all.
  */
 
 /** Open to every room. */
-export const GROUND = ['errdefs', 'store'] as const;
+export const GROUND = ['errdefs', 'store', 'filters'] as const;
 
 const BELOW_CONTAINER = [
   'linux',
@@ -22,6 +22,7 @@ const BELOW_CONTAINER = [
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   errdefs: [],
   store: [],
+  filters: [],
   linux: [],
   oci: [],
   content: ['oci'],

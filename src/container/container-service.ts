@@ -11,6 +11,7 @@ import type {
   EndpointSettings,
 } from '@docker/node-sdk';
 import { conflict, invalidParameter, isKind, messageOf, notImplemented } from '../errdefs/index.ts';
+import { type Filters, matchLabels, parseTimestamp } from '../filters/index.ts';
 import { cgroupMode } from '../linux/index.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../runtime/index.ts';
 import { type AttachRequest, attach } from './attach.ts';
@@ -323,16 +324,16 @@ export class ContainerService {
   }
 
   /** Removes the containers that do not run and match `filters` (`label`, `label!`, `until`). */
-  async prune(filters: Readonly<Record<string, readonly string[]>>): Promise<ContainerPruneResponse> {
+  async prune(filters: Filters): Promise<ContainerPruneResponse> {
     const until = filters.until?.[0];
-    const before = until === undefined ? undefined : pruneLimit(until);
+    const before = until === undefined ? undefined : parseTimestamp(until);
     const deleted: string[] = [];
     let reclaimed = 0;
     for (const container of [...this.#containers.all()]) {
       const { record } = container;
       if (container.running || container.restartTimer || container.removing) continue;
       if (before !== undefined && Date.parse(record.created) > before) continue;
-      if (!labelsMatch(record.config.Labels ?? {}, filters)) continue;
+      if (!matchLabels(record.config.Labels, filters)) continue;
       const { bytes } = await this.#deps.snapshots.usage(record.id);
       if (container.running || container.removing) continue;
       try {
@@ -395,27 +396,4 @@ export class ContainerService {
 
 function isRunning(record: ContainerRecord): boolean {
   return record.state.status === 'running' || record.state.status === 'paused';
-}
-
-/** The time in ms that a prune filter `until` means: a timestamp, or a duration before now. */
-function pruneLimit(until: string): number {
-  const units: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000 };
-  const parts = [...until.matchAll(/(\d+(?:\.\d+)?)([smh])/g)];
-  if (parts.length > 0 && parts.map((part) => part[0]).join('') === until) {
-    return Date.now() - parts.reduce((sum, part) => sum + Number(part[1]) * units[part[2]!]!, 0);
-  }
-  const time = /^\d+(\.\d+)?$/.test(until) ? Number(until) * 1000 : Date.parse(until);
-  if (Number.isNaN(time)) throw invalidParameter(`invalid filter 'until=${until}'`);
-  return time;
-}
-
-function labelsMatch(
-  labels: Readonly<Record<string, string>>,
-  filters: Readonly<Record<string, readonly string[]>>,
-): boolean {
-  const has = (wanted: string): boolean => {
-    const at = wanted.indexOf('=');
-    return at < 0 ? Object.hasOwn(labels, wanted) : labels[wanted.slice(0, at)] === wanted.slice(at + 1);
-  };
-  return (filters.label ?? []).every(has) && !(filters['label!'] ?? []).some(has);
 }

@@ -1,13 +1,12 @@
 /** Containers as `GET /containers/json` lists them. */
 import type { ContainerSummary, PortSummary } from '@docker/node-sdk';
 import { invalidParameter } from '../errdefs/index.ts';
+import { type Filters, matchLabels } from '../filters/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import { mountPoints, networkNames } from './inspect.ts';
 import { humanDuration } from './time.ts';
-
-export type Filters = Readonly<Record<string, readonly string[]>>;
 
 export interface ListRequest {
   all: boolean;
@@ -58,14 +57,7 @@ function makeMatcher(
     const pattern = asPattern(value);
     return (c) => pattern.test(`/${c.record.name}`) || pattern.test(c.record.name);
   });
-  for (const label of filters.label ?? []) {
-    const at = label.indexOf('=');
-    const key = at < 0 ? label : label.slice(0, at);
-    tests.push(({ record: { config } }) => {
-      const labels = config.Labels ?? {};
-      return Object.hasOwn(labels, key) && (at < 0 || labels[key] === label.slice(at + 1));
-    });
-  }
+  tests.push((c) => matchLabels(c.record.config.Labels, filters));
   any('status', (value) => {
     if (!STATUSES.includes(value)) throw invalidParameter(`invalid filter 'status=${value}'`);
     return (c) => status(c) === value;

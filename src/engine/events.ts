@@ -1,7 +1,7 @@
 import type { EventMessage } from '@docker/node-sdk';
 import { nowNs } from '../container/index.ts';
+import { type Filters, hasLabel } from '../filters/index.ts';
 
-export type Filters = Readonly<Record<string, readonly string[]>>;
 type EventType = NonNullable<EventMessage['Type']>;
 
 /** How many events are remembered for `since`; moby keeps 256. */
@@ -75,12 +75,8 @@ function matchesOne(event: EventMessage, key: string, value: string): boolean {
       return event.Action === value || (event.Action ?? '').startsWith(`${value}:`);
     case 'scope':
       return event.scope === value;
-    case 'label': {
-      const at = value.indexOf('=');
-      return at < 0
-        ? Object.hasOwn(attributes, value)
-        : attributes[value.slice(0, at)] === value.slice(at + 1);
-    }
+    case 'label':
+      return hasLabel(attributes, value);
     case 'image':
       return event.Type === 'image'
         ? sameImage(id, value) || sameImage(attributes.name ?? '', value)

@@ -11,5 +11,4 @@
 export { chainIds } from './chain-id.ts';
 export { applyChanges } from './changes.ts';
 export { ImageService } from './image-service.ts';
-export { parseTimestamp } from './time-filter.ts';
 export type * from './types.ts';

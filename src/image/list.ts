@@ -1,13 +1,13 @@
 /** `docker images`: summaries, and the filters that choose among them. */
 import type { ImageManifestSummary, ImageSummary } from '@docker/node-sdk';
 import { invalidParameter } from '../errdefs/index.ts';
+import { hasLabel, parseTimestamp } from '../filters/index.ts';
 import { configPlatform, type Digest, familiarName, type ImageConfig } from '../oci/index.ts';
 import type { ImageRow } from './image-records.ts';
 import { createdMs } from './image-view.ts';
 import { originalManifests } from './manifest-plan.ts';
 import { resolveId } from './resolve.ts';
 import { layerSize, type Room } from './room.ts';
-import { parseTimestamp } from './time-filter.ts';
 import type { Filters, ListOptions } from './types.ts';
 
 /** Newest first. */
@@ -140,8 +140,9 @@ export function danglingFilter(filters: Filters): boolean | undefined {
 /** The filters that look at the image alone: `label`, `label!`, `before`, `since`, `until`. */
 export function imageFilter(room: Room, filters: Filters): (row: ImageRow, config: ImageConfig) => boolean {
   const checks: ((row: ImageRow, config: ImageConfig) => boolean)[] = [];
-  for (const label of filters.label ?? []) checks.push((_, config) => hasLabel(config, label));
-  for (const label of filters['label!'] ?? []) checks.push((_, config) => !hasLabel(config, label));
+  for (const label of filters.label ?? []) checks.push((_, config) => hasLabel(config.config?.Labels, label));
+  for (const label of filters['label!'] ?? [])
+    checks.push((_, config) => !hasLabel(config.config?.Labels, label));
   for (const ref of filters.before ?? []) {
     const limit = createdMs(room.views.config(resolveId(room.records, ref)));
     checks.push((_, config) => createdMs(config) < limit);
@@ -155,12 +156,6 @@ export function imageFilter(room: Room, filters: Filters): (row: ImageRow, confi
     checks.push((_, config) => createdMs(config) <= limit);
   }
   return (row, config) => checks.every((check) => check(row, config));
-}
-
-function hasLabel(config: ImageConfig, wanted: string): boolean {
-  const at = wanted.indexOf('=');
-  const value = config.config?.Labels?.[at < 0 ? wanted : wanted.slice(0, at)];
-  return value !== undefined && (at < 0 || value === wanted.slice(at + 1));
 }
 
 /** Go's path.Match: `*` and `?` stop at slashes. Throws InvalidParameter for a bad pattern. */

@@ -4,12 +4,10 @@ import { lstat, opendir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Volume, VolumeCreateOptions } from '@docker/node-sdk';
 import { conflict, invalidParameter, messageOf, notFound } from '../errdefs/index.ts';
+import { type Filters, matchLabels } from '../filters/index.ts';
 import { unmountIfMounted } from '../linux/index.ts';
 import type { Query, Store } from '../store/index.ts';
 import { mountLocal, parseLocalOptions } from './local-options.ts';
-
-/** Docker's filters: for each key the wanted values, any of which matches. */
-export type Filters = Readonly<Record<string, readonly string[]>>;
 
 export interface VolumeServiceOptions {
   store: Store;
@@ -300,15 +298,6 @@ function checkFilters(filters: Filters, known: readonly string[]): void {
   for (const key of Object.keys(filters)) {
     if (!known.includes(key)) throw invalidParameter(`invalid filter '${key}'`);
   }
-}
-
-/** True when `labels` meets every `label` (`key` or `key=value`) and none of the `label!` filters. */
-function matchLabels(labels: Readonly<Record<string, string>>, filters: Filters): boolean {
-  const has = (wanted: string): boolean => {
-    const at = wanted.indexOf('=');
-    return at < 0 ? Object.hasOwn(labels, wanted) : labels[wanted.slice(0, at)] === wanted.slice(at + 1);
-  };
-  return (filters.label ?? []).every(has) && !(filters['label!'] ?? []).some(has);
 }
 
 /** Bytes of the files below `path` as their length says; hard links count once. Vanishing files are skipped. */
