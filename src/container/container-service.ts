@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import type {
@@ -164,8 +164,11 @@ export class ContainerService {
     try {
       mkdirSync(paths.data, { mode: 0o710 });
       this.#deps.snapshots.prepare(record.id, record.diffIds);
+      const anonymous = record.mounts.flatMap((mount) => (mount.anonymous ? [mount.name] : []));
+      if (anonymous.length > 0) writeFileSync(paths.unfinished, JSON.stringify(anonymous));
       await makeVolumes(this.#deps, record, paths, made);
       this.#containers.insert(container);
+      if (anonymous.length > 0) rmSync(paths.unfinished);
     } catch (err) {
       container.removing = true;
       this.#containers.delete(container);

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -29,7 +29,7 @@ import { freeze } from './pause.ts';
 import { RestartBackoff } from './restart-backoff.ts';
 import { prepareRun, type Run } from './run.ts';
 import { explainStartFailure } from './start-failure.ts';
-import { removeBundle, removeCgroup, unmountBelow } from './sweep.ts';
+import { removeBundle, removeCgroup, unfinishedVolumes, unmountBelow } from './sweep.ts';
 import { timestamp } from './time.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -404,8 +404,8 @@ export class Lifecycle {
     container.removing = true;
     // The row goes first: what is left without one is swept when a daemon starts.
     this.#containers.delete(container);
-    await this.discard(container);
     if (options.volumes) this.#removeVolumes(record);
+    await this.discard(container);
     this.#deps.onEvent('destroy', record);
     container.removed();
   }
@@ -440,6 +440,7 @@ export class Lifecycle {
   async reconcile(container: Container): Promise<void> {
     const { record } = container;
     const paths = this.paths(record.id);
+    rmSync(paths.unfinished, { force: true }); // it is in the database, and so complete
     const shim = await connectShim(paths.socket).catch((err: unknown) => {
       if (!isKind(err, 'NotFound')) this.#deps.log.warn(`container ${record.id}: ${messageOf(err)}`);
       return undefined;
@@ -536,6 +537,7 @@ export class Lifecycle {
     unmountBelow(paths.bundle);
     this.#deps.network.release(id);
     await this.#removeBundle(id);
+    for (const name of unfinishedVolumes(paths)) this.#deps.volumes.remove(name, true);
     await this.#removeTree(paths.data);
   }
 

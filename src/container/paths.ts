@@ -10,6 +10,8 @@ export interface ContainerPaths {
   log: string;
   /** The shim's exit record. */
   exit: string;
+  /** Names of the anonymous volumes of a container that is being created: they go if it is never completed. */
+  unfinished: string;
   /** `<exec root>/containers/<id>`, the OCI bundle. */
   bundle: string;
   config: string;
@@ -31,6 +33,7 @@ export function containerPaths(dataRoot: string, execRoot: string, id: string): 
     resolvConf: join(data, 'resolv.conf'),
     log: join(data, `${id}-json.log`),
     exit: join(data, 'exit.json'),
+    unfinished: join(data, 'unfinished.json'),
     bundle,
     config: join(bundle, 'config.json'),
     rootfs: join(bundle, 'rootfs'),

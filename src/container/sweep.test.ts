@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { bindMount, Cgroup, unmountIfMounted } from '../linux/index.ts';
 import { containerPaths } from './paths.ts';
-import { removeBundle, removeEmptyParent, sweepCgroups, unmountBelow } from './sweep.ts';
+import { removeBundle, removeEmptyParent, sweepCgroups, unfinishedVolumes, unmountBelow } from './sweep.ts';
 
 const base = mkdtempSync('/tmp/wharf-sweep-');
 const volume = join(base, 'volume');
@@ -50,4 +50,13 @@ test('control groups of containers that are gone go, others stay', () => {
   assert.deepEqual(there, [false, true, true]);
   assert.equal(parentStays, true);
   assert.equal(new Cgroup(parent).exists(), false);
+});
+
+test('the volumes of a creation that was broken off are known by what it left', () => {
+  mkdirSync(paths.data, { recursive: true });
+  assert.deepEqual(unfinishedVolumes(paths), []);
+  writeFileSync(paths.unfinished, '["a", "b"]');
+  assert.deepEqual(unfinishedVolumes(paths), ['a', 'b']);
+  writeFileSync(paths.unfinished, '["a", ');
+  assert.deepEqual(unfinishedVolumes(paths), []);
 });

@@ -1,5 +1,5 @@
 /** Finds and takes down what a daemon that died has left of containers. */
-import { readdirSync, rmdirSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Cgroup, isErrno, readMountInfo, unmountIfMounted } from '../linux/index.ts';
 import type { ContainerPaths } from './paths.ts';
@@ -25,6 +25,17 @@ export async function removeBundle({ bundle, rootfs, subpaths }: ContainerPaths)
     }
   }
   await rm(bundle, { recursive: true, force: true });
+}
+
+/** The anonymous volumes of a container whose creation a dying daemon broke off. */
+export function unfinishedVolumes({ unfinished }: ContainerPaths): string[] {
+  try {
+    const names: unknown = JSON.parse(readFileSync(unfinished, 'utf8'));
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  } catch {
+    // None, or cut short: then no volume was made yet.
+    return [];
+  }
 }
 
 /** Removes a container's control group. It stays while there are processes in it. */
