@@ -128,6 +128,8 @@ function hostDefaults(request: HostConfig, defaults: CreateDefaults): HostConfig
   host.IpcMode ||= 'private';
   host.CgroupnsMode ||= host.Privileged && defaults.cgroupns === 'host' ? 'host' : defaults.cgroupns;
   host.ShmSize ||= 64 * 1024 * 1024;
+  // What the command line sends for "not set"; inspect shows null.
+  if (host.MemorySwappiness === -1) host.MemorySwappiness = undefined;
   host.Runtime ||= defaults.runtime;
   host.LogConfig = { Type: host.LogConfig?.Type || 'json-file', Config: host.LogConfig?.Config ?? {} };
   host.RestartPolicy = {

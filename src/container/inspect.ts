@@ -1,5 +1,11 @@
 /** A container as `GET /containers/{id}/json` shows it (API 1.51). */
-import type { ContainerInspectResponse, ContainerState, HostConfig, MountPoint } from '@docker/node-sdk';
+import type {
+  ContainerInspectResponse,
+  ContainerState,
+  EndpointSettings,
+  HostConfig,
+  MountPoint,
+} from '@docker/node-sdk';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { ContainerPaths } from './paths.ts';
@@ -97,6 +103,25 @@ const CONFIG_ZERO = {
   Labels: {},
 };
 
+/** What Docker shows of a network a container is not on now. */
+const ENDPOINT_ZERO = {
+  IPAMConfig: null,
+  Links: null,
+  Aliases: null,
+  MacAddress: '',
+  DriverOpts: null,
+  GwPriority: 0,
+  NetworkID: '',
+  EndpointID: '',
+  Gateway: '',
+  IPAddress: '',
+  IPPrefixLen: 0,
+  IPv6Gateway: '',
+  GlobalIPv6Address: '',
+  GlobalIPv6PrefixLen: 0,
+  DNSNames: null,
+} as unknown as EndpointSettings;
+
 export function inspectContainer(
   deps: ContainerDeps,
   container: Container,
@@ -143,7 +168,7 @@ export function inspectContainer(
     GraphDriver: { Name: 'overlay2', Data: { MergedDir: paths.rootfs } },
     Mounts: mountPoints(deps, record),
     Config: { ...CONFIG_ZERO, ...defined(record.config) },
-    NetworkSettings: deps.network.settings(record.id) ?? idleNetwork(record),
+    NetworkSettings: liveNetwork(deps, record) ?? idleNetwork(record),
   } as ContainerInspect;
 }
 
@@ -152,6 +177,21 @@ function defined<T extends object>(object: T): Partial<T> {
   return Object.fromEntries(
     Object.entries(object).filter(([, value]) => value !== undefined && value !== null),
   ) as Partial<T>;
+}
+
+function liveNetwork(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+): ContainerInspect['NetworkSettings'] | undefined {
+  const settings = deps.network.settings(record.id);
+  if (!settings) return undefined;
+  const networks = Object.entries(settings.Networks ?? {});
+  return {
+    ...settings,
+    Networks: Object.fromEntries(
+      networks.map(([name, endpoint]) => [name, { ...ENDPOINT_ZERO, ...endpoint }]),
+    ),
+  };
 }
 
 /** NetworkSettings of a container that does not run: the networks it will be on, without addresses. */
@@ -178,21 +218,7 @@ function idleNetwork(record: ContainerRecord): ContainerInspect['NetworkSettings
       networkNames(record).map((name) => [
         name,
         {
-          IPAMConfig: null as unknown as undefined,
-          Links: null as unknown as undefined,
-          Aliases: null as unknown as undefined,
-          MacAddress: '',
-          DriverOpts: null,
-          GwPriority: 0,
-          NetworkID: '',
-          EndpointID: '',
-          Gateway: '',
-          IPAddress: '',
-          IPPrefixLen: 0,
-          IPv6Gateway: '',
-          GlobalIPv6Address: '',
-          GlobalIPv6PrefixLen: 0,
-          DNSNames: null as unknown as undefined,
+          ...ENDPOINT_ZERO,
           ...record.endpoints[name],
         },
       ]),

@@ -27,7 +27,7 @@ import { logSettings } from './log-config.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
 import { freeze } from './pause.ts';
 import { RestartBackoff } from './restart-backoff.ts';
-import { prepareRun, type Run } from './run.ts';
+import { announceUnmounts, prepareRun, type Run } from './run.ts';
 import { explainStartFailure } from './start-failure.ts';
 import { removeBundle, removeCgroup, unfinishedVolumes, unmountBelow } from './sweep.ts';
 import { timestamp } from './time.ts';
@@ -190,8 +190,12 @@ export class Lifecycle {
   #endRun(record: ContainerRecord): void {
     const run = this.#runs.get(record.id);
     this.#runs.delete(record.id);
-    if (run) run.undo();
-    else this.#sweep(record);
+    if (run) {
+      run.undo();
+      return;
+    }
+    this.#sweep(record);
+    announceUnmounts(this.#deps, record);
   }
 
   /** The timer stays in its place until the start has ended: to clients the container is restarting until then. */

@@ -72,6 +72,11 @@ function prepare(
 ): readonly string[] {
   const { network, snapshots } = deps;
   const namespaces = joinedNamespaces(record, find);
+  let told = false;
+  // Undone last: Docker tells of the volumes after the networks, at the start and at the end.
+  steps.push(() => {
+    if (told) announceUnmounts(deps, record);
+  });
   const allocation = network.allocate(record.id, allocationRequest(record));
   steps.push(() => network.release(record.id));
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
@@ -91,9 +96,30 @@ function prepare(
     });
     if (allocation.sandbox === 'own') network.setup(record.id, network.netnsPath(record.id));
     writeFileSync(paths.config, JSON.stringify(spec), { mode: 0o600 });
+    announceMounts(deps, record);
+    told = true;
     return warnings;
   } finally {
     root.close();
+  }
+}
+
+function announceMounts({ volumes }: ContainerDeps, record: ContainerRecord): void {
+  for (const mount of record.mounts) {
+    if (mount.type !== 'volume') continue;
+    volumes.announce('mount', mount.name!, {
+      container: record.id,
+      destination: mount.destination,
+      'read/write': String(!mount.readOnly),
+      propagation: mount.propagation ?? '',
+    });
+  }
+}
+
+/** The events at the end of a run, which an earlier daemon may have begun. */
+export function announceUnmounts({ volumes }: ContainerDeps, record: ContainerRecord): void {
+  for (const { type, name } of record.mounts) {
+    if (type === 'volume') volumes.announce('unmount', name!, { container: record.id });
   }
 }
 
@@ -160,11 +186,7 @@ function mountSource(
   }
   const name = mount.name!;
   deps.volumes.create({ Name: name });
-  const data = deps.volumes.mount(name, record.id, {
-    destination: mount.destination,
-    'read/write': String(!mount.readOnly),
-    propagation: mount.propagation ?? '',
-  });
+  const data = deps.volumes.mount(name, record.id);
   steps.push(() => deps.volumes.unmount(name, record.id));
   return mount.subpath ? bindSubpath(data, mount.subpath, paths, steps) : data;
 }

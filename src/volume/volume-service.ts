@@ -54,8 +54,6 @@ export class VolumeService {
   readonly #delete: Query<never>;
   /** Users by volume. */
   readonly #mounted = new Map<string, Set<string>>();
-  /** `volume user` for the mounts that were told as events. */
-  readonly #announced = new Set<string>();
 
   constructor(options: VolumeServiceOptions) {
     this.#options = options;
@@ -132,18 +130,15 @@ export class VolumeService {
   /**
    * Makes the volume's directory ready for the container `user` and returns its path; a volume with
    * mount options is mounted for its first user.
-   * @param announced the attributes of a `mount` event; absent: no event, nor one at {@link unmount}
    */
-  mount(name: string, user: string, announced?: Record<string, string>): string {
+  mount(name: string, user: string): string {
     const row = this.#row(name);
     const local = parseLocalOptions(name, JSON.parse(row.options) as Record<string, string>);
     const data = this.#data(name);
-    const users = this.#mounted.get(name) ?? new Set();
-    if (local && users.size === 0) mountLocal(local, data);
-    this.#mounted.set(name, users.add(user));
-    if (announced) {
-      this.#announced.add(`${name} ${user}`);
-      this.#options.onEvent('mount', name, { driver: row.driver, container: user, ...announced });
+    if (local) {
+      const users = this.#mounted.get(name) ?? new Set();
+      if (users.size === 0) mountLocal(local, data);
+      this.#mounted.set(name, users.add(user));
     }
     return data;
   }
@@ -151,25 +146,23 @@ export class VolumeService {
   /** Takes back what {@link mount} did for `user`; the last one unmounts. */
   unmount(name: string, user: string): void {
     const users = this.#mounted.get(name);
-    if (!users?.delete(user)) return;
-    if (users.size === 0) {
-      this.#mounted.delete(name);
-      const { options } = this.#byName.get(name) ?? { options: '{}' };
-      if (options !== '{}') unmountIfMounted(this.#data(name));
-    }
-    if (this.#announced.delete(`${name} ${user}`)) {
-      this.#options.onEvent('unmount', name, { driver: 'local', container: user });
-    }
+    if (!users?.delete(user) || users.size > 0) return;
+    this.#mounted.delete(name);
+    unmountIfMounted(this.#data(name));
+  }
+
+  /** Tells that a container has mounted or unmounted a volume: it knows when that fits among its own events. */
+  announce(action: 'mount' | 'unmount', name: string, attributes: Record<string, string>): void {
+    this.#options.onEvent(action, name, { driver: this.#byName.get(name)?.driver ?? 'local', ...attributes });
   }
 
   /** After a start of the daemon: `users` are the running containers by volume; other mounts go. */
   reconcile(users: ReadonlyMap<string, ReadonlySet<string>>): void {
     for (const row of this.#all.all()) {
+      if (row.options === '{}') continue;
       const live = users.get(row.name);
-      if (live?.size) {
-        this.#mounted.set(row.name, new Set(live));
-        for (const user of live) this.#announced.add(`${row.name} ${user}`);
-      } else if (row.options !== '{}') unmountIfMounted(this.#data(row.name));
+      if (live?.size) this.#mounted.set(row.name, new Set(live));
+      else unmountIfMounted(this.#data(row.name));
     }
     this.#sweepTrash();
   }
