@@ -75,7 +75,10 @@ test('what does not exist is "page not found"; OPTIONS is always fine', async ()
 test('an absent backend or operation is 501 and says what', async () => {
   await using api = await serve({ containers: fakeBackends().containers });
   const stats = await exchange(api.path, request('GET', '/containers/c1/stats'));
-  assert.deepEqual([stats.status, stats.body], [501, '{"message":"not implemented: stats"}\n']);
+  assert.deepEqual(
+    [stats.status, stats.body],
+    [501, '{"message":"not implemented: stats: this version of Wharf lacks statistics of containers"}\n'],
+  );
   const build = await exchange(api.path, request('POST', '/build'));
   assert.deepEqual([build.status, build.body], [501, '{"message":"not implemented: build"}\n']);
 });

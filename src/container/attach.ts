@@ -6,6 +6,7 @@ import { DetachableStream, parseDetachKeys } from './detach-keys.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { logSettings } from './log-config.ts';
 import { readLogs } from './logs.ts';
+import { containerPaths } from './paths.ts';
 import { SessionStream, unframe } from './session-stream.ts';
 
 export interface AttachRequest {
@@ -39,7 +40,7 @@ export async function attach(
   if (!request.stdin && !request.stdout && !request.stderr && !request.logs) {
     throw invalidParameter('nothing to attach: none of stdin, stdout and stderr was asked for');
   }
-  const log = request.logs ? logReader(lifecycle, container, request, tty) : undefined;
+  const log = request.logs ? logReader(deps, container, request, tty) : undefined;
   if (!request.stream) return { stream: new SessionStream({ sources: log ? [log] : [] }), tty };
   // A run that has just ended takes its bundle down first, as does creation; one that goes on is attached to as it is.
   if (!container.running) {
@@ -66,12 +67,12 @@ export async function attach(
 }
 
 function logReader(
-  lifecycle: Lifecycle,
+  deps: ContainerDeps,
   container: Container,
   request: AttachRequest,
   tty: boolean,
 ): Readable {
-  const path = lifecycle.paths(container.id).log;
+  const path = containerPaths(deps.dataRoot, deps.execRoot, container.id).log;
   return readLogs({
     path,
     maxFiles: logSettings(container.record, path).logMaxFiles,

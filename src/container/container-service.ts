@@ -10,7 +10,7 @@ import type {
   ContainerWaitResponse,
   EndpointSettings,
 } from '@docker/node-sdk';
-import { conflict, invalidParameter, isKind, messageOf, notImplemented } from '../errdefs/index.ts';
+import { conflict, invalidParameter, isKind, messageOf, notFound, notImplemented } from '../errdefs/index.ts';
 import { type Filters, matchLabels, parseTimestamp } from '../filters/index.ts';
 import { cgroupMode } from '../linux/index.ts';
 import { MASKED_PATHS, READONLY_PATHS } from '../runtime/index.ts';
@@ -27,6 +27,7 @@ import { type ListRequest, listContainers, summarize } from './list.ts';
 import { logSettings } from './log-config.ts';
 import { readLogs } from './logs.ts';
 import { generateName } from './names.ts';
+import { type ContainerPaths, containerPaths } from './paths.ts';
 import { freeze } from './pause.ts';
 import { policyRestarts } from './restart-backoff.ts';
 import { createWarnings } from './spec-input.ts';
@@ -67,6 +68,10 @@ export class ContainerService {
     this.execs = new ExecService(deps, this.#containers);
   }
 
+  #paths(id: string): ContainerPaths {
+    return containerPaths(this.#deps.dataRoot, this.#deps.execRoot, id);
+  }
+
   /** Ids of the containers that have a record. */
   ids(): string[] {
     return this.records().map((record) => record.id);
@@ -88,9 +93,11 @@ export class ContainerService {
    */
   async reconcile(): Promise<Set<string>> {
     const known = new Set(this.ids());
-    await Promise.all([...this.#containers.all()].map((container) => this.#lifecycle.reconcile(container)));
+    await Promise.all(
+      [...this.#containers.all()].map((container) => this.#lifecycle.recovery.reconcile(container)),
+    );
     for (const id of this.idsWithTraces()) {
-      if (!known.has(id) && /^[0-9a-f]{64}$/.test(id)) await this.#lifecycle.removeOrphan(id);
+      if (!known.has(id) && /^[0-9a-f]{64}$/.test(id)) await this.#lifecycle.recovery.removeOrphan(id);
     }
     const running = new Set(this.records().flatMap((record) => (isRunning(record) ? [record.id] : [])));
     sweepCgroups(this.#deps.cgroupParent, running);
@@ -159,7 +166,7 @@ export class ContainerService {
   /** The row is written last: what a daemon that dies before it leaves has none, and is swept by the next one. */
   async #make(container: Container): Promise<void> {
     const { record } = container;
-    const paths = this.#lifecycle.paths(record.id);
+    const paths = this.#paths(record.id);
     const made: string[] = [];
     try {
       mkdirSync(paths.data, { mode: 0o710 });
@@ -270,7 +277,7 @@ export class ContainerService {
       throw notImplemented('configured logging driver does not support reading');
     }
     const tty = record.config.Tty ?? false;
-    const path = this.#lifecycle.paths(record.id).log;
+    const path = this.#paths(record.id).log;
     const stream = readLogs({
       path,
       maxFiles: logSettings(record, path).logMaxFiles,
@@ -301,7 +308,7 @@ export class ContainerService {
 
   async inspect(id: string, options: { size: boolean }): Promise<ContainerInspect> {
     const container = this.#containers.get(id);
-    const inspect = inspectContainer(this.#deps, container, this.#lifecycle.paths(container.id));
+    const inspect = inspectContainer(this.#deps, container, this.#paths(container.id));
     return options.size ? { ...inspect, ...(await this.#sizes(container.record)) } : inspect;
   }
 
@@ -358,9 +365,16 @@ export class ContainerService {
     return this.#containers.get(id).record;
   }
 
-  /** What the network room says of a running container; undefined when it does not run. */
-  isRunning(id: string): boolean {
-    return this.#containers.get(id).running;
+  /**
+   * Runs `task` while the container is neither started, paused nor removed.
+   * @throws NotFound, also when it was removed while this waited
+   */
+  exclusively(id: string, task: (record: ContainerRecord, running: boolean) => void): Promise<void> {
+    const container = this.#containers.get(id);
+    return container.lock.run(() => {
+      if (!this.#containers.has(container)) throw notFound(`No such container: ${id}`);
+      task(container.record, container.running);
+    });
   }
 
   /** Remembers a network for the container's next start (or forgets it with `undefined`). */

@@ -1,6 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
 import {
   conflict,
   isKind,
@@ -11,27 +9,20 @@ import {
   WharfError,
 } from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
-import {
-  connectShim,
-  deleteRuntimeState,
-  type ExitRecord,
-  readExit,
-  type ShimHandle,
-  startShim,
-} from '../runtime/index.ts';
+import { type ExitRecord, type ShimHandle, startShim } from '../runtime/index.ts';
 import { containerCgroup } from './cgroup.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
-import type { ContainerDeps, RuntimeConfig } from './deps.ts';
+import type { ContainerDeps } from './deps.ts';
 import { logSettings } from './log-config.ts';
-import { type ContainerPaths, containerPaths } from './paths.ts';
 import { freeze } from './pause.ts';
+import { Recovery } from './recovery.ts';
+import { Remains } from './remains.ts';
 import { RestartBackoff } from './restart-backoff.ts';
 import { announceUnmounts, prepareRun, type Run } from './run.ts';
 import { explainStartFailure } from './start-failure.ts';
-import { removeBundle, removeCgroup, unfinishedVolumes, unmountBelow } from './sweep.ts';
-import { timestamp } from './time.ts';
 import type { ContainerRecord } from './types.ts';
+import { within } from './within.ts';
 
 /** Seconds between SIGTERM and SIGKILL when neither request nor container says. */
 const STOP_TIMEOUT = 10;
@@ -41,6 +32,8 @@ const KILL_PATIENCE = 10_000;
 export class Lifecycle {
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
+  readonly #remains: Remains;
+  readonly recovery: Recovery;
   readonly #runs = new Map<string, Run>();
   readonly #backoff = new RestartBackoff();
   /** False until the daemon has reconciled all: till then an exit that is learnt of restarts and removes nothing. */
@@ -50,14 +43,11 @@ export class Lifecycle {
   constructor(deps: ContainerDeps, containers: ContainerStore<Container>) {
     this.#deps = deps;
     this.#containers = containers;
-  }
-
-  get #runtimeRoot(): string {
-    return join(this.#deps.execRoot, 'runtime');
-  }
-
-  paths(id: string): ContainerPaths {
-    return containerPaths(this.#deps.dataRoot, this.#deps.execRoot, id);
+    this.#remains = new Remains(deps);
+    this.recovery = new Recovery(deps, containers, this.#remains, {
+      watch: (container, shim) => this.#watch(container, shim),
+      exited: (container, exit) => this.#exited(container, exit),
+    });
   }
 
   /**
@@ -78,7 +68,7 @@ export class Lifecycle {
     if (container.running) throw notModified(`container ${record.id} is already running`);
     clearTimeout(container.restartTimer);
     await container.gone;
-    const paths = this.paths(record.id);
+    const paths = this.#remains.paths(record.id);
     let run: Run | undefined;
     try {
       const shim = this.shim(container);
@@ -135,7 +125,7 @@ export class Lifecycle {
       shim.onGone(() => {
         if (container.shim === shim) container.shim = undefined;
         shim.close();
-        void this.#removeBundle(container.id).then(resolve);
+        void this.#remains.removeBundle(container.id).then(resolve);
       });
     });
   }
@@ -194,7 +184,7 @@ export class Lifecycle {
       run.undo();
       return;
     }
-    this.#sweep(record);
+    this.#remains.sweep(record);
     announceUnmounts(this.#deps, record);
   }
 
@@ -227,7 +217,7 @@ export class Lifecycle {
   shim(container: Container): ShimHandle {
     if (container.shim) return container.shim;
     const { record } = container;
-    const paths = this.paths(record.id);
+    const paths = this.#remains.paths(record.id);
     mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
     const runtime = this.#deps.runtimes[record.hostConfig.Runtime ?? this.#deps.defaultRuntime];
     if (!runtime) throw notFound(`unknown or invalid runtime name: ${record.hostConfig.Runtime}`);
@@ -238,7 +228,7 @@ export class Lifecycle {
       bundle: paths.bundle,
       runtimePath: runtime.path,
       runtimeArgs: runtime.args,
-      runtimeRoot: this.#runtimeRoot,
+      runtimeRoot: this.#remains.runtimeRoot,
       socketPath: paths.socket,
       ...logSettings(record, paths.log),
       exitPath: paths.exit,
@@ -254,24 +244,7 @@ export class Lifecycle {
     const shim = container.shim;
     container.shim = undefined;
     shim?.close();
-    container.gone = this.#removeBundle(container.id);
-  }
-
-  async #removeBundle(id: string): Promise<void> {
-    try {
-      await removeBundle(this.paths(id));
-    } catch (err) {
-      this.#deps.log.error(`container ${id}: bundle not removed: ${messageOf(err)}`);
-    }
-  }
-
-  /** Off the main thread: on a journaling file system each unlink may take a millisecond. */
-  async #removeTree(path: string): Promise<void> {
-    try {
-      await rm(path, { recursive: true, force: true });
-    } catch (err) {
-      this.#deps.log.error(`not removed: ${messageOf(err)}`);
-    }
+    container.gone = this.#remains.removeBundle(container.id);
   }
 
   /**
@@ -408,7 +381,7 @@ export class Lifecycle {
     container.removing = true;
     // The row goes first: what is left without one is swept when a daemon starts.
     this.#containers.delete(container);
-    if (options.volumes) this.#removeVolumes(record);
+    if (options.volumes) this.#remains.removeVolumes(record);
     await this.discard(container);
     this.#deps.onEvent('destroy', record);
     container.removed();
@@ -419,130 +392,8 @@ export class Lifecycle {
     const { id } = container;
     if (container.shim?.state === 'idle') this.#dropShim(container);
     this.#backoff.forget(id);
-    try {
-      await this.#deps.snapshots.remove(id);
-    } catch (err) {
-      this.#deps.log.error(`container ${id}: writable layer not removed: ${messageOf(err)}`);
-    }
-    void this.#removeTree(this.paths(id).data);
-  }
-
-  #removeVolumes(record: ContainerRecord): void {
-    for (const mount of record.mounts) {
-      if (mount.type !== 'volume' || !mount.anonymous || mount.name === undefined) continue;
-      try {
-        this.#deps.volumes.remove(mount.name);
-      } catch (err) {
-        if (!isKind(err, 'Conflict', 'NotFound')) this.#deps.log.warn(messageOf(err));
-      }
-    }
-  }
-
-  // ---- a daemon starts ------------------------------------------------------------------------------
-
-  /** Finds the shim of a container that an earlier daemon started, or learns how it ended. */
-  async reconcile(container: Container): Promise<void> {
-    const { record } = container;
-    const paths = this.paths(record.id);
-    rmSync(paths.unfinished, { force: true }); // it is in the database, and so complete
-    const shim = await connectShim(paths.socket).catch((err: unknown) => {
-      if (!isKind(err, 'NotFound')) this.#deps.log.warn(`container ${record.id}: ${messageOf(err)}`);
-      return undefined;
-    });
-    if (shim?.state === 'running' || shim?.state === 'exited') {
-      if (!container.running) {
-        // The daemon died between the start and writing it down.
-        Object.assign(record.state, { status: 'running', pid: shim.initPid ?? 0, startedAt: timestamp() });
-        this.#containers.save(container);
-      }
-      record.state.pid = shim.initPid ?? record.state.pid;
-      this.#watch(container, shim);
-      return;
-    }
-    shim?.close();
-    const missed = container.running ? undefined : this.#missedRun(record);
-    if (missed) {
-      // The daemon died between the start and writing it down, and the container ended meanwhile.
-      record.state.startedAt = missed.startedAt;
-      this.#exited(container, missed);
-    } else if (container.running) await this.#endedUnseen(container);
-    else this.#sweep(record);
-    // Nothing runs from the bundle any more; the daemon may have died while it made or removed it.
-    await this.#removeBundle(record.id);
-  }
-
-  /** The monitor's account of a run that no record knows of: it takes away that of the run before when it starts one. */
-  #missedRun(record: ContainerRecord): ExitRecord | undefined {
-    try {
-      const exit = readExit(this.paths(record.id).exit);
-      return exit?.exitedAt === record.state.finishedAt ? undefined : exit;
-    } catch (err) {
-      this.#deps.log.warn(`container ${record.id}: ${messageOf(err)}`);
-      return undefined;
-    }
-  }
-
-  /** A run that ended while there was no daemon: by its monitor's record, or for reasons unknown. */
-  async #endedUnseen(container: Container): Promise<void> {
-    const { record } = container;
-    const exit = this.#missedRun(record);
-    const fresh = exit !== undefined && exit.pid === record.state.pid;
-    const runtime = this.#deps.runtimes[record.hostConfig.Runtime ?? this.#deps.defaultRuntime];
-    if (!fresh && runtime) {
-      // Its monitor was killed: the container itself may still be there, without its streams.
-      await this.#deleteRuntimeState(record.id, runtime);
-    }
-    this.#exited(
-      container,
-      fresh
-        ? exit
-        : {
-            id: record.id,
-            exitCode: 255,
-            oomKilled: false,
-            startedAt: record.state.startedAt,
-            exitedAt: timestamp(),
-            pid: record.state.pid,
-          },
-    );
-  }
-
-  async #deleteRuntimeState(id: string, { path, args }: RuntimeConfig): Promise<void> {
-    await deleteRuntimeState({
-      id,
-      runtimePath: path,
-      runtimeArgs: args,
-      runtimeRoot: this.#runtimeRoot,
-    }).catch((err: unknown) => this.#deps.log.warn(`container ${id}: ${messageOf(err)}`));
-  }
-
-  /** Takes down what a run of `record` may have left, whoever made it. */
-  #sweep(record: ContainerRecord): void {
-    unmountBelow(this.paths(record.id).bundle);
-    this.#deps.network.release(record.id);
-    removeCgroup(containerCgroup(this.#deps, record));
-    for (const mount of record.mounts) {
-      if (mount.type === 'volume' && mount.name) this.#deps.volumes.unmount(mount.name, record.id);
-    }
-  }
-
-  /** Removes the traces of containers that have no record, of a daemon that died while it made or removed them. */
-  async removeOrphan(id: string): Promise<void> {
-    const paths = this.paths(id);
-    const shim = await connectShim(paths.socket).catch(() => undefined);
-    if (shim?.state === 'running') {
-      const gone = new Promise<void>((resolve) => shim.onGone(resolve));
-      await shim.signal(null, 9).catch(() => undefined);
-      await within(gone, KILL_PATIENCE);
-    }
-    shim?.close();
-    const runtime = this.#deps.runtimes[this.#deps.defaultRuntime];
-    if (runtime && existsSync(join(this.#runtimeRoot, id))) await this.#deleteRuntimeState(id, runtime);
-    unmountBelow(paths.bundle);
-    this.#deps.network.release(id);
-    await this.#removeBundle(id);
-    for (const name of unfinishedVolumes(paths)) this.#deps.volumes.remove(name, true);
-    await this.#removeTree(paths.data);
+    await this.#remains.removeLayer(id);
+    void this.#remains.removeTree(this.#remains.paths(id).data);
   }
 
   /** Lets go of all shims; containers run on. No restart is begun any more. */
@@ -568,18 +419,4 @@ export class Lifecycle {
 function exitOf(container: Container): Promise<void> {
   if (!container.running) return Promise.resolve();
   return new Promise((resolve) => container.onNextExit(() => resolve()));
-}
-
-/** True when `promise` settles within `ms`; undefined waits for ever. */
-async function within(promise: Promise<void>, ms: number | undefined): Promise<boolean> {
-  if (ms === undefined) return promise.then(() => true);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  try {
-    return await Promise.race([promise.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

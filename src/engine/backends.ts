@@ -90,25 +90,27 @@ export function engineBackends(engine: Engine) {
 }
 
 /** A running container is attached now; a stopped one at its next start. */
-function connect(engine: Engine, network: string, request: NetworkConnectRequest): void {
+function connect(engine: Engine, network: string, request: NetworkConnectRequest): Promise<void> {
   const { containers, networks } = engine;
-  const record = containers.record(request.Container ?? '');
-  const { Name: name = network } = networks.inspect(network);
-  const config: EndpointSettings = request.EndpointConfig ?? {};
-  if (record.endpoints[name] && !containers.isRunning(record.id)) {
-    throw forbidden(`endpoint with name ${record.name} already exists in network ${name}`);
-  }
-  if (containers.isRunning(record.id)) networks.connect(network, record, config);
-  containers.setEndpoint(record.id, name, config);
+  return containers.exclusively(request.Container ?? '', (record, running) => {
+    const { Name: name = network } = networks.inspect(network);
+    const config: EndpointSettings = request.EndpointConfig ?? {};
+    if (record.endpoints[name] && !running) {
+      throw forbidden(`endpoint with name ${record.name} already exists in network ${name}`);
+    }
+    if (running) networks.connect(network, record, config);
+    containers.setEndpoint(record.id, name, config);
+  });
 }
 
-function disconnect(engine: Engine, network: string, request: NetworkDisconnectRequest): void {
+function disconnect(engine: Engine, network: string, request: NetworkDisconnectRequest): Promise<void> {
   const { containers, networks } = engine;
-  const record = containers.record(request.Container ?? '');
-  const { Name: name = network } = networks.inspect(network);
-  if (containers.isRunning(record.id)) networks.disconnect(network, record, request.Force ?? false);
-  else if (!record.endpoints[name] && record.hostConfig.NetworkMode !== name) {
-    throw forbidden(`container ${record.id} is not connected to network ${name}`);
-  }
-  containers.setEndpoint(record.id, name, undefined);
+  return containers.exclusively(request.Container ?? '', (record, running) => {
+    const { Name: name = network } = networks.inspect(network);
+    if (running) networks.disconnect(network, record, request.Force ?? false);
+    else if (!record.endpoints[name] && record.hostConfig.NetworkMode !== name) {
+      throw forbidden(`container ${record.id} is not connected to network ${name}`);
+    }
+    containers.setEndpoint(record.id, name, undefined);
+  });
 }
