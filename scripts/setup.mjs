@@ -35,6 +35,7 @@ const PACKAGES = {
   crun: { shows: 'crun', why: 'the OCI runtime' },
   nftables: { shows: 'nft', why: 'port publishing, seen from outside' },
   iproute2: { shows: 'ip', why: 'looking at the network' },
+  procps: { shows: 'ps', why: 'docker top' },
   tini: { shows: '/usr/bin/tini-static', why: 'run --init' },
   'ca-certificates': { shows: '/etc/ssl/certs/ca-certificates.crt', why: 'registries over https' },
   gcc: { shows: 'gcc', why: 'builds the shim' },
