@@ -55,10 +55,10 @@ export class Lifecycle {
    * @throws NotModified when it runs; what the network, the mounts or the runtime refuse
    */
   start(container: Container): Promise<void> {
-    return container.lock.run(() => this.#start(container));
+    return container.lock.run(() => this.#start(container, { byPolicy: false }));
   }
 
-  async #start(container: Container): Promise<void> {
+  async #start(container: Container, { byPolicy }: { byPolicy: boolean }): Promise<void> {
     const { record } = container;
     if (container.removing) throw conflict('container is marked for removal and cannot be started');
     if (this.#closed) throw unavailable('the daemon is shutting down');
@@ -67,6 +67,11 @@ export class Lifecycle {
     }
     if (container.running) throw notModified(`container ${record.id} is already running`);
     clearTimeout(container.restartTimer);
+    if (!byPolicy) {
+      // Whoever starts it by hand gives `on-failure:N` all its tries again.
+      record.restartCount = 0;
+      this.#backoff.forget(record.id);
+    }
     await container.gone;
     const paths = this.#remains.paths(record.id);
     let run: Run | undefined;
@@ -195,7 +200,7 @@ export class Lifecycle {
       // Stopped, started or removed while it waited for its turn.
       if (container.restartTimer !== due || due === undefined) return;
       container.record.restartCount++;
-      await this.#start(container);
+      await this.#start(container, { byPolicy: true });
     };
     container.lock.run(restart).catch((err: unknown) => {
       container.restartTimer = undefined;
@@ -269,7 +274,7 @@ export class Lifecycle {
     if (!container.running || !container.shim) {
       throw conflict(`cannot kill container: ${asked}: container ${record.id} is not running`);
     }
-    const ends = number === 9 || number === signalNumber(record.config.StopSignal || 'TERM');
+    const ends = number === 9 || number === signalNumber(stopSignal(record));
     if (ends) this.#markStopped(container);
     await container.shim.signal(null, number);
     this.#deps.onEvent('kill', record, { signal: String(number) });
@@ -297,7 +302,7 @@ export class Lifecycle {
    */
   async stop(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
     const { record } = container;
-    const signal = options.signal || record.config.StopSignal || 'TERM';
+    const signal = options.signal || stopSignal(record);
     signalNumber(signal);
     await container.lock.run(() => undefined);
     if (!container.running) {
@@ -413,6 +418,16 @@ export class Lifecycle {
   /** From now on an exit removes and restarts nothing: the daemon is going down and stops its containers. */
   prepareShutdown(): void {
     this.#closed = true;
+  }
+}
+
+/** An image may name a signal there is none of: then it is SIGTERM, as in Docker. */
+function stopSignal({ config }: ContainerRecord): string {
+  try {
+    signalNumber(config.StopSignal || 'TERM');
+    return config.StopSignal || 'TERM';
+  } catch {
+    return 'TERM';
   }
 }
 
