@@ -191,5 +191,8 @@ function requireRunning(container: Container): void {
   const { id, state } = container.record;
   if (state.status === 'paused')
     throw conflict(`Container ${id} is paused, unpause the container before exec`);
+  if (container.restartTimer !== undefined) {
+    throw conflict(`Container ${id} is restarting, wait until the container is running`);
+  }
   if (!container.running) throw conflict(`container ${id} is not running`);
 }

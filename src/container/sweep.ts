@@ -1,6 +1,6 @@
 /** Finds and takes down what a daemon that died has left of containers. */
-import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
+import { rm, rmdir } from 'node:fs/promises';
 import { Cgroup, isErrno, readMountInfo, unmountIfMounted } from '../linux/index.ts';
 import type { ContainerPaths } from './paths.ts';
 
@@ -19,7 +19,7 @@ export function unmountBelow(directory: string): void {
 export async function removeBundle({ bundle, rootfs, subpaths }: ContainerPaths): Promise<void> {
   for (const mountPoint of [rootfs, subpaths]) {
     try {
-      rmdirSync(mountPoint);
+      await rmdir(mountPoint);
     } catch (err) {
       if (!isErrno(err, 'ENOENT')) throw err;
     }
