@@ -129,6 +129,13 @@ describe('life of containers', () => {
     );
   });
 
+  test('a container on the network of another has its name and its files', async () => {
+    const { id } = await run('sleep 1000');
+    const joined = { NetworkMode: `container:${id}` };
+    assert.match(await output('hostname', joined), new RegExp(id.slice(0, 12)));
+    assert.match(await output('cat /etc/hosts /etc/hostname', joined), new RegExp(id.slice(0, 12)));
+  });
+
   test('a path in a volume does not lead out of it', { skip: newer }, async () => {
     const data = (Subpath?: string) => ({
       Mounts: [

@@ -18,7 +18,7 @@ import { type AttachRequest, attach } from './attach.ts';
 import { Container } from './container.ts';
 import { ContainerStore } from './container-store.ts';
 import { makeVolumes } from './copy-up.ts';
-import { makeRecord } from './create.ts';
+import { joinById, makeRecord } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
 import { ExecService } from './exec.ts';
 import { type ContainerInspect, inspectContainer } from './inspect.ts';
@@ -149,6 +149,8 @@ export class ContainerService {
       },
       (from) => this.#containers.get(from).record.mounts,
     );
+    joinById(record.hostConfig, (joined) => this.#containers.find(joined)?.id);
+    logSettings(record, ''); // throws for what is no size or number
     if ((record.hostConfig.StorageOpt && Object.keys(record.hostConfig.StorageOpt).length) || 0) {
       throw invalidParameter(
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ImageFacts, makeRecord } from './create.ts';
+import { type ImageFacts, joinById, makeRecord } from './create.ts';
 
 const image: ImageFacts = {
   id: `sha256:${'a'.repeat(64)}`,
@@ -85,4 +85,10 @@ test('unknown capabilities and tmpfs options are refused in Docker’s words', (
   );
   assert.throws(() => make({ HostConfig: { Tmpfs: { '/t': 'size' } } }), /invalid tmpfs option "size"/);
   make({ HostConfig: { CapAdd: ['net_admin', 'ALL'], Tmpfs: { '/t': 'exec,size=1m,mode=1777' } } });
+});
+
+test('containers that are joined are named by id', () => {
+  const host = { NetworkMode: 'container:web', PidMode: 'container:gone', IpcMode: 'private' };
+  joinById(host, (name) => (name === 'web' ? 'abc' : undefined));
+  assert.deepEqual(host, { NetworkMode: 'container:abc', PidMode: 'container:gone', IpcMode: 'private' });
 });

@@ -39,6 +39,8 @@ export interface CreateDefaults {
   readonlyPaths: readonly string[];
 }
 
+const JOIN = 'container:';
+
 /** @throws InvalidParameter and Conflict in Docker's words */
 export function makeRecord(
   request: ContainerCreateRequest,
@@ -88,6 +90,20 @@ export function makeRecord(
     },
     restartCount: 0,
   };
+}
+
+/**
+ * Names the containers whose namespaces are joined by id: they may be renamed. One that does not exist is left as it is,
+ * for the start to tell.
+ * @param idOf the id of a container by name or prefix
+ */
+export function joinById(hostConfig: HostConfig, idOf: (container: string) => string | undefined): void {
+  for (const field of ['NetworkMode', 'PidMode', 'IpcMode'] as const) {
+    const mode = hostConfig[field];
+    if (!mode?.startsWith(JOIN)) continue;
+    const id = idOf(mode.slice(JOIN.length));
+    if (id !== undefined) hostConfig[field] = `${JOIN}${id}`;
+  }
 }
 
 /** Docker's rules for what of the image's config shows through (moby daemon/commit.go `merge`). */

@@ -26,7 +26,7 @@ export function listContainers(
     request.all || request.limit > 0 || ['status', 'exited', 'before', 'since'].some((key) => filters[key]);
   const matches = makeMatcher(deps, containers, filters, imageMatches);
   const found: Container[] = [];
-  const newestFirst = [...containers.all()].sort((a, b) => (a.record.created < b.record.created ? 1 : -1));
+  const newestFirst = [...containers.all()].sort((a, b) => compareTimes(b.record.created, a.record.created));
   for (const container of newestFirst) {
     if (!all && !container.running && !container.restartTimer) continue;
     if (!matches(container)) continue;
@@ -90,11 +90,11 @@ function makeMatcher(
   any('is-task', (value) => () => value === 'false' || value === '0');
   for (const before of filters.before ?? []) {
     const { created } = containers.get(before).record;
-    tests.push((c) => c.record.created < created);
+    tests.push((c) => compareTimes(c.record.created, created) < 0);
   }
   for (const since of filters.since ?? []) {
     const { created } = containers.get(since).record;
-    tests.push((c) => c.record.created > created);
+    tests.push((c) => compareTimes(c.record.created, created) > 0);
   }
   return (container) => tests.every((test) => test(container));
 }

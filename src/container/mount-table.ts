@@ -20,7 +20,7 @@ export interface OciMount {
  */
 export function mountTable(
   record: ContainerRecord,
-  paths: ContainerPaths,
+  paths: Pick<ContainerPaths, 'hosts' | 'hostname' | 'resolvConf'>,
   mounts: ResolvedMount[],
   shm?: string,
 ): OciMount[] {

@@ -75,7 +75,8 @@ export function parseBind(spec: string): MountRecord {
   if (source.startsWith('/')) {
     return { type: 'bind', source: clean(source), ...common, propagation: flags.propagation ?? 'rprivate' };
   }
-  if (!VOLUME_NAME.test(source)) {
+  // What is wrong with a short one the volume room says.
+  if (!VOLUME_NAME.test(source) && source.length > 1) {
     throw invalidParameter(
       `create ${source}: "${source}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
     );

@@ -24,7 +24,7 @@ import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { mountTable, type ResolvedMount } from './mount-table.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
-import { containerSpec, ipcDonor, joinedNamespaces } from './spec-input.ts';
+import { containerSpec, donorOf, joinedNamespaces } from './spec-input.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
 /** A prepared run. `undo` takes all of it back, in reverse order; it never throws and works once. */
@@ -82,9 +82,9 @@ function prepare(
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
   snapshots.mount(record.id, paths.rootfs);
   steps.push(() => snapshots.unmount(paths.rootfs));
-  writeFiles(deps, record, paths);
+  const files = networkFiles(deps, record, paths, find);
   const sources = mountSources(deps, record, paths, steps);
-  const mounts = mountTable(record, paths, sources, sharedShm(deps, record, paths, find, steps));
+  const mounts = mountTable(record, files, sources, sharedShm(deps, record, paths, find, steps));
   const netns = allocation.sandbox === 'own' ? network.netnsPath(record.id) : namespaces.network;
   const root = RootedDir.open(paths.rootfs);
   try {
@@ -137,6 +137,26 @@ function allocationRequest(record: ContainerRecord): Parameters<ContainerDeps['n
     dns: hostConfig.Dns ?? [],
     links: hostConfig.Links ?? [],
   };
+}
+
+/**
+ * Whose `/etc/hosts`, `/etc/resolv.conf` and `/etc/hostname` the container gets: its own, or with `--network container:X`
+ * those of X, and X's host name, too.
+ */
+function networkFiles(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  find: (id: string) => Container | undefined,
+): ContainerPaths {
+  const donor = donorOf(record, 'NetworkMode', find);
+  if (!donor) {
+    writeFiles(deps, record, paths);
+    return paths;
+  }
+  const { Hostname, Domainname } = donor.record.config;
+  Object.assign(record.config, { Hostname, Domainname });
+  return containerPaths(deps.dataRoot, deps.execRoot, donor.id);
 }
 
 function writeFiles(deps: ContainerDeps, record: ContainerRecord, paths: ContainerPaths): void {
@@ -242,7 +262,7 @@ function sharedShm(
   find: (id: string) => Container | undefined,
   steps: (() => void)[],
 ): string | undefined {
-  const donor = ipcDonor(record, find);
+  const donor = donorOf(record, 'IpcMode', find);
   if (donor) return containerPaths(deps.dataRoot, deps.execRoot, donor.id).shm;
   if (record.hostConfig.IpcMode !== 'shareable') return undefined;
   shareableShm(record, paths, steps);

@@ -42,12 +42,13 @@ export function joinedNamespaces(
   return { network: path(NetworkMode, 'net'), pid: path(PidMode, 'pid'), ipc: path(IpcMode, 'ipc') };
 }
 
-/** The container whose IPC namespace, and with it /dev/shm, `record` joins; checked by {@link joinedNamespaces}. */
-export function ipcDonor(
+/** The container whose namespace `record` joins, if it does; checked by {@link joinedNamespaces}. */
+export function donorOf(
   record: ContainerRecord,
+  field: 'IpcMode' | 'NetworkMode',
   find: (id: string) => Container | undefined,
 ): Container | undefined {
-  const mode = record.hostConfig.IpcMode ?? '';
+  const mode = record.hostConfig[field] ?? '';
   return mode.startsWith('container:') ? find(mode.slice('container:'.length)) : undefined;
 }
 

@@ -48,6 +48,9 @@ export function validateCreate(
   validateCapabilities('CapAdd', hostConfig.CapAdd);
   validateCapabilities('CapDrop', hostConfig.CapDrop);
   for (const [path, options] of Object.entries(hostConfig.Tmpfs ?? {})) validateTmpfs(path, options);
+  if (!['', 'default'].includes(hostConfig.Isolation ?? '')) {
+    throw invalidParameter(`invalid isolation '${hostConfig.Isolation}' on linux`);
+  }
   validateResources(hostConfig);
   validateModes(config, hostConfig);
   validateRestart(hostConfig);

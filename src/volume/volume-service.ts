@@ -74,6 +74,11 @@ export class VolumeService {
     const anonymous = !request.Name;
     const name = request.Name || randomBytes(32).toString('hex');
     const driver = request.Driver || 'local';
+    if (name.length === 1) {
+      throw invalidParameter(
+        `create ${name}: volume name is too short, names should be at least two alphanumeric characters`,
+      );
+    }
     if (!anonymous && (!NAME.test(name) || name.length > MAX_NAME)) {
       throw invalidParameter(
         `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
