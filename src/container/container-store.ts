@@ -28,7 +28,7 @@ export class ContainerStore<T extends { readonly record: ContainerRecord }> {
   static load(store: Store): ContainerRecord[] {
     store.migrate('container', MIGRATIONS);
     return store
-      .query<{ record: string }>('SELECT record FROM containers ORDER BY rtrim(created, \'Z\')')
+      .query<{ record: string }>("SELECT record FROM containers ORDER BY rtrim(created, 'Z')")
       .all()
       .map((row) => JSON.parse(row.record) as ContainerRecord);
   }

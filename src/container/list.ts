@@ -6,7 +6,7 @@ import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import { mountPoints, networkNames } from './inspect.ts';
-import { humanDuration } from './time.ts';
+import { compareTimes, humanDuration } from './time.ts';
 
 export interface ListRequest {
   all: boolean;

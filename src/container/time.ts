@@ -31,6 +31,12 @@ export function compareTimes(a: string, b: string): number {
 /** Now, as RFC 3339 with nanoseconds in UTC. */
 export const timestamp = (): string => formatNs(nowNs());
 
+/** Orders times of {@link timestamp}, whose fractions differ in length: negative when `a` is earlier. */
+export function compareTimes(a: string, b: string): number {
+  const [left, right] = [a.replace('Z', ''), b.replace('Z', '')];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
 /** A length of time as Docker says it in `docker ps`: `Less than a second`, `5 minutes`, `About an hour`. */
 export function humanDuration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
