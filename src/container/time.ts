@@ -22,12 +22,6 @@ export function formatNs(ns: bigint): string {
   return `${`${ms}${below}`.replace(/\.?0+$/, '')}Z`;
 }
 
-/** Orders two such times. As text `.2Z` would come after `.25Z`: the Z, where digits may follow, is left out. */
-export function compareTimes(a: string, b: string): number {
-  const [first, second] = [a.slice(0, -1), b.slice(0, -1)];
-  return first < second ? -1 : first > second ? 1 : 0;
-}
-
 /** Now, as RFC 3339 with nanoseconds in UTC. */
 export const timestamp = (): string => formatNs(nowNs());
 
