@@ -72,6 +72,12 @@ export class Container {
     return () => this.#onExit.delete(listener);
   }
 
+  /** Resolves at the next exit, at once when nothing runs. */
+  nextExit(): Promise<void> {
+    if (!this.running) return Promise.resolve();
+    return new Promise((resolve) => this.onNextExit(() => resolve()));
+  }
+
   onRemoved(listener: ExitListener): () => void {
     this.#onRemoved.add(listener);
     return () => this.#onRemoved.delete(listener);

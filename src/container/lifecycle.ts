@@ -1,26 +1,17 @@
-import { mkdirSync } from 'node:fs';
-import {
-  conflict,
-  isKind,
-  messageOf,
-  notFound,
-  notModified,
-  unavailable,
-  WharfError,
-} from '../errdefs/index.ts';
+import { conflict, isKind, messageOf, notModified, unavailable, WharfError } from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
-import { type ExitRecord, type ShimHandle, startShim } from '../runtime/index.ts';
-import { containerCgroup } from './cgroup.ts';
+import type { ExitRecord, ShimHandle } from '../runtime/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
-import { logSettings } from './log-config.ts';
+import { openShim } from './open-shim.ts';
 import { freeze } from './pause.ts';
 import { Recovery } from './recovery.ts';
 import { Remains } from './remains.ts';
 import { RestartBackoff } from './restart-backoff.ts';
 import { announceUnmounts, prepareRun, type Run } from './run.ts';
 import { explainStartFailure } from './start-failure.ts';
+import { stopSignal } from './stop-signal.ts';
 import type { ContainerRecord } from './types.ts';
 import { within } from './within.ts';
 
@@ -221,27 +212,7 @@ export class Lifecycle {
   /** The container's shim; a stopped container gets an idle one, so that clients can attach before the start. */
   shim(container: Container): ShimHandle {
     if (container.shim) return container.shim;
-    const { record } = container;
-    const paths = this.#remains.paths(record.id);
-    mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
-    const runtime = this.#deps.runtimes[record.hostConfig.Runtime ?? this.#deps.defaultRuntime];
-    if (!runtime) throw notFound(`unknown or invalid runtime name: ${record.hostConfig.Runtime}`);
-    const { config } = record;
-    container.shim = startShim({
-      shimPath: this.#deps.shimPath,
-      id: record.id,
-      bundle: paths.bundle,
-      runtimePath: runtime.path,
-      runtimeArgs: runtime.args,
-      runtimeRoot: this.#remains.runtimeRoot,
-      socketPath: paths.socket,
-      ...logSettings(record, paths.log),
-      exitPath: paths.exit,
-      cgroupPaths: containerCgroup(this.#deps, record).directories(),
-      tty: config.Tty ?? false,
-      openStdin: config.OpenStdin ?? false,
-      stdinOnce: config.StdinOnce ?? false,
-    });
+    container.shim = openShim(this.#deps, container.record);
     return container.shim;
   }
 
@@ -274,7 +245,7 @@ export class Lifecycle {
     if (!container.running || !container.shim) {
       throw conflict(`cannot kill container: ${asked}: container ${record.id} is not running`);
     }
-    const ends = number === 9 || number === signalNumber(stopSignal(record));
+    const ends = number === 9 || number === signalNumber(stopSignal(record.config));
     if (ends) this.#markStopped(container);
     await container.shim.signal(null, number);
     this.#deps.onEvent('kill', record, { signal: String(number) });
@@ -302,7 +273,7 @@ export class Lifecycle {
    */
   async stop(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
     const { record } = container;
-    const signal = options.signal || stopSignal(record);
+    const signal = options.signal || stopSignal(record.config);
     signalNumber(signal);
     await container.lock.run(() => undefined);
     if (!container.running) {
@@ -314,7 +285,7 @@ export class Lifecycle {
     }
     const timeout = options.timeout ?? record.config.StopTimeout ?? STOP_TIMEOUT;
     this.#markStopped(container);
-    const ended = exitOf(container);
+    const ended = container.nextExit();
     await this.#signal(container, signal).catch((err: unknown) => {
       if (container.running) throw err;
     });
@@ -370,7 +341,7 @@ export class Lifecycle {
     return container.lock.run(async () => {
       try {
         this.#cancelRestart(container);
-        if (container.running) await this.#killNow(container, exitOf(container));
+        if (container.running) await this.#killNow(container, container.nextExit());
         await this.#removeUnlocked(container, options);
       } catch (err) {
         container.removing = false;
@@ -419,19 +390,4 @@ export class Lifecycle {
   prepareShutdown(): void {
     this.#closed = true;
   }
-}
-
-/** An image may name a signal there is none of: then it is SIGTERM, as in Docker. */
-function stopSignal({ config }: ContainerRecord): string {
-  try {
-    signalNumber(config.StopSignal || 'TERM');
-    return config.StopSignal || 'TERM';
-  } catch {
-    return 'TERM';
-  }
-}
-
-function exitOf(container: Container): Promise<void> {
-  if (!container.running) return Promise.resolve();
-  return new Promise((resolve) => container.onNextExit(() => resolve()));
 }

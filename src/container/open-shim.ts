@@ -1,0 +1,32 @@
+import { mkdirSync } from 'node:fs';
+import { notFound } from '../errdefs/index.ts';
+import { type ShimHandle, startShim } from '../runtime/index.ts';
+import { containerCgroup } from './cgroup.ts';
+import type { ContainerDeps } from './deps.ts';
+import { logSettings } from './log-config.ts';
+import { containerPaths } from './paths.ts';
+import type { ContainerRecord } from './types.ts';
+
+/** Starts an idle monitor for a container. @throws NotFound for an unknown runtime, SyscallError */
+export function openShim(deps: ContainerDeps, record: ContainerRecord): ShimHandle {
+  const paths = containerPaths(deps.dataRoot, deps.execRoot, record.id);
+  mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
+  const runtime = deps.runtimes[record.hostConfig.Runtime ?? deps.defaultRuntime];
+  if (!runtime) throw notFound(`unknown or invalid runtime name: ${record.hostConfig.Runtime}`);
+  const { config } = record;
+  return startShim({
+    shimPath: deps.shimPath,
+    id: record.id,
+    bundle: paths.bundle,
+    runtimePath: runtime.path,
+    runtimeArgs: runtime.args,
+    runtimeRoot: `${deps.execRoot}/runtime`,
+    socketPath: paths.socket,
+    ...logSettings(record, paths.log),
+    exitPath: paths.exit,
+    cgroupPaths: containerCgroup(deps, record).directories(),
+    tty: config.Tty ?? false,
+    openStdin: config.OpenStdin ?? false,
+    stdinOnce: config.StdinOnce ?? false,
+  });
+}
