@@ -10,6 +10,8 @@ interface Coverage {
   needs?: string;
   /** What is missing of it. */
   partly?: string;
+  /** The engine has no backend for it yet: 501 until it has. */
+  missing?: true;
   /** Why it is not done at all. */
   refused?: string;
 }
@@ -23,19 +25,25 @@ const swarm = (...operations: string[]): [string, Coverage][] =>
 
 export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>([
   ['ContainerList', { needs: 'containers.list' }],
-  ['ContainerCreate', { needs: 'containers.create' }],
+  [
+    'ContainerCreate',
+    {
+      needs: 'containers.create',
+      partly: 'no health checks, user namespaces, CDI devices, log drivers but json-file and none',
+    },
+  ],
   ['ContainerInspect', { needs: 'containers.inspect' }],
   ['ContainerTop', { needs: 'containers.top' }],
   ['ContainerLogs', { needs: 'containers.logs' }],
   ['ContainerChanges', { needs: 'containers.changes?' }],
-  ['ContainerExport', { needs: 'containers.export?' }],
-  ['ContainerStats', { needs: 'containers.stats?' }],
+  ['ContainerExport', { needs: 'containers.export?', missing: true }],
+  ['ContainerStats', { needs: 'containers.stats?', missing: true }],
   ['ContainerResize', { needs: 'containers.resize' }],
   ['ContainerStart', { needs: 'containers.start' }],
   ['ContainerStop', { needs: 'containers.stop' }],
   ['ContainerRestart', { needs: 'containers.restart' }],
   ['ContainerKill', { needs: 'containers.kill' }],
-  ['ContainerUpdate', { needs: 'containers.update?' }],
+  ['ContainerUpdate', { needs: 'containers.update?', missing: true }],
   ['ContainerRename', { needs: 'containers.rename' }],
   ['ContainerPause', { needs: 'containers.pause?' }],
   ['ContainerUnpause', { needs: 'containers.unpause?' }],
@@ -43,9 +51,9 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
   ['ContainerAttachWebsocket', { needs: 'containers.attach' }],
   ['ContainerWait', { needs: 'containers.wait' }],
   ['ContainerDelete', { needs: 'containers.remove' }],
-  ['ContainerArchiveInfo', { needs: 'containers.statPath?' }],
-  ['ContainerArchive', { needs: 'containers.getArchive?' }],
-  ['PutContainerArchive', { needs: 'containers.putArchive?' }],
+  ['ContainerArchiveInfo', { needs: 'containers.statPath?', missing: true }],
+  ['ContainerArchive', { needs: 'containers.getArchive?', missing: true }],
+  ['PutContainerArchive', { needs: 'containers.putArchive?', missing: true }],
   ['ContainerPrune', { needs: 'containers.prune?' }],
   ['CheckpointList', { refused: EXPERIMENTAL }],
   ['CheckpointCreate', { refused: EXPERIMENTAL }],
@@ -55,18 +63,24 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
   ['ExecResize', { needs: 'exec.resize' }],
   ['ExecInspect', { needs: 'exec.inspect' }],
   ['ImageList', { needs: 'images.list' }],
-  ['ImageBuild', { needs: 'build.build?' }],
-  ['BuildPrune', { needs: 'build.prune?' }],
-  ['BuildCancel', { needs: 'build.cancel?' }],
+  ['ImageBuild', { needs: 'build.build?', missing: true }],
+  ['BuildPrune', { needs: 'build.prune?', missing: true }],
+  ['BuildCancel', { needs: 'build.cancel?', missing: true }],
   ['ImageCreate', { needs: 'images.pull' }],
   ['ImageInspect', { needs: 'images.inspect' }],
   ['ImageHistory', { needs: 'images.history' }],
-  ['ImagePush', { needs: 'images.push' }],
+  ['ImagePush', { needs: 'images.push', partly: 'an index is pushed one platform at a time, not whole' }],
   ['ImageTag', { needs: 'images.tag' }],
   ['ImageDelete', { needs: 'images.remove' }],
-  ['ImageSearch', { needs: 'images.search?' }],
+  [
+    'ImageSearch',
+    {
+      needs: 'images.search?',
+      partly: 'answered by registries that list their catalog; the hub has no such list',
+    },
+  ],
   ['ImagePrune', { needs: 'images.prune?' }],
-  ['ImageCommit', { needs: 'containers.commit?' }],
+  ['ImageCommit', { needs: 'containers.commit?', missing: true }],
   ['ImageGet', { needs: 'images.save' }],
   ['ImageGetAll', { needs: 'images.save' }],
   ['ImageLoad', { needs: 'images.load' }],
@@ -87,12 +101,18 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
   ['NetworkList', { needs: 'networks.list' }],
   ['NetworkInspect', { needs: 'networks.inspect' }],
   ['NetworkDelete', { needs: 'networks.remove' }],
-  ['NetworkCreate', { needs: 'networks.create' }],
+  [
+    'NetworkCreate',
+    {
+      needs: 'networks.create',
+      partly: 'driver bridge with one IPv4 subnet; not yet macvlan, ipvlan, IPv6, several subnets',
+    },
+  ],
   ['NetworkConnect', { needs: 'networks.connect' }],
   ['NetworkDisconnect', { needs: 'networks.disconnect' }],
   ['NetworkPrune', { needs: 'networks.prune?' }],
-  ['Session', { needs: 'sessions.session?' }],
-  ['GRPC', { needs: 'sessions.grpc?' }],
+  ['Session', { needs: 'sessions.session?', missing: true }],
+  ['GRPC', { needs: 'sessions.grpc?', missing: true }],
   ['PluginList', {}],
   ['PluginInspect', { refused: `${NO_PLUGINS}: 404` }],
   ['GetPluginPrivileges', { refused: NO_PLUGINS }],
@@ -126,13 +146,25 @@ export function absentOperations(backends: Backends): string[] {
   });
 }
 
+function statusOf({ partly, missing, refused }: Coverage): string {
+  if (refused) return `refused: ${refused}`;
+  if (missing) return 'not yet: 501';
+  return partly ? `partly: ${partly}` : 'done';
+}
+
 /** The table as Markdown rows, one per operation, with the request of its (first) route. */
 export function renderCoverage(routes: readonly Route[]): string {
-  const rows = [...COVERAGE].map(([operation, { needs, partly, refused }]) => {
+  const rows = [...COVERAGE].map(([operation, coverage]) => {
     const route = routes.find((r) => r.operation === operation);
-    const status = refused ? `refused: ${refused}` : partly ? `partly: ${partly}` : 'done';
+    const { needs } = coverage;
+    const status = statusOf(coverage);
     const backend = needs ? `\`${needs}\`` : '–';
     return `| ${operation} | \`${route?.method} ${route?.path}\` | ${backend} | ${status} |`;
   });
   return ['| operation | request | backend | status |', '|---|---|---|---|', ...rows, ''].join('\n');
+}
+
+/** The operations that the table says the engine lacks. */
+export function missingOperations(): string[] {
+  return [...COVERAGE].flatMap(([operation, { missing }]) => (missing ? [operation] : []));
 }
