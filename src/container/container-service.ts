@@ -201,7 +201,7 @@ export class ContainerService {
   }
 
   kill(id: string, signal: string): Promise<void> {
-    return this.#lifecycle.kill(this.#containers.get(id), signal, id);
+    return this.#lifecycle.kill(this.#containers.get(id), signal);
   }
 
   remove(id: string, options: { force: boolean; volumes: boolean; link?: boolean }): Promise<void> {
@@ -242,7 +242,7 @@ export class ContainerService {
     const container = this.#containers.get(id);
     await container.lock.run(() => {
       const { record } = container;
-      if (record.state.status !== 'paused') throw conflict(`Container ${id} is not paused`);
+      if (record.state.status !== 'paused') throw conflict(`Container ${record.id} is not paused`);
       freeze(this.#deps, record, false);
       record.state.status = 'running';
       this.#containers.save(container);

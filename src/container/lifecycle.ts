@@ -227,7 +227,7 @@ export class Lifecycle {
    * Sends a signal; one that means the end calls off a restart, and wakes a paused container as in Docker.
    * @throws Conflict when it does not run; InvalidParameter for a bad signal
    */
-  async kill(container: Container, signal: string, asked = container.id): Promise<void> {
+  async kill(container: Container, signal: string): Promise<void> {
     signalNumber(signal || 'KILL');
     // A start under way: there is something to signal when it has ended.
     await container.lock.run(() => undefined);
@@ -236,14 +236,14 @@ export class Lifecycle {
       container.exited();
       return;
     }
-    await this.#signal(container, signal, asked);
+    await this.#signal(container, signal);
   }
 
-  async #signal(container: Container, signal: string, asked = container.id): Promise<void> {
+  async #signal(container: Container, signal: string): Promise<void> {
     const number = signalNumber(signal || 'KILL');
     const { record } = container;
     if (!container.running || !container.shim) {
-      throw conflict(`cannot kill container: ${asked}: container ${record.id} is not running`);
+      throw conflict(`container ${record.id} is not running`);
     }
     const ends = number === 9 || number === signalNumber(stopSignal(record.config));
     if (ends) this.#markStopped(container);
