@@ -59,6 +59,11 @@ test('bad requests are refused in Docker’s words', () => {
       { HostConfig: { NetworkMode: 'container:x', PortBindings: { '80/tcp': [] } } },
       /port publishing and the container type network mode/,
     ],
+    [{ HostConfig: { CpusetCpus: '0,3-1' } }, /^Invalid value 0,3-1 for cpuset cpus: invalid format: 0,3-1$/],
+    [
+      { HostConfig: { CpusetCpus: '0,4095' } },
+      /^Requested CPUs are not available - requested 0,4095, available: 0/,
+    ],
   ];
   for (const [request, message] of refused) {
     assert.throws(

@@ -122,6 +122,7 @@ function validateResources(host: HostConfig): void {
       `range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`,
     );
   }
+  validateCpus(host.CpusetCpus ?? '', count);
   const period = host.CpuPeriod ?? 0;
   if (period !== 0 && (period < 1000 || period > 1_000_000)) {
     throw invalidParameter(
@@ -139,6 +140,20 @@ function validateResources(host: HostConfig): void {
   const score = host.OomScoreAdj ?? 0;
   if (score < -1000 || score > 1000) {
     throw invalidParameter(`Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
+  }
+}
+
+/** @param list of cpuset(7): `0-2,4` */
+function validateCpus(list: string, count: number): void {
+  if (list === '') return;
+  const ranges = list.split(',').map((range) => /^(\d+)(?:-(\d+))?$/.exec(range.trim()));
+  if (ranges.some((range) => range === null || Number(range[2] ?? range[1]) < Number(range[1]))) {
+    throw invalidParameter(`Invalid value ${list} for cpuset cpus: invalid format: ${list}`);
+  }
+  if (ranges.some((range) => Number(range![2] ?? range![1]) >= count)) {
+    throw invalidParameter(
+      `Requested CPUs are not available - requested ${list}, available: ${count === 1 ? '0' : `0-${count - 1}`}`,
+    );
   }
 }
 
