@@ -89,6 +89,17 @@ test('an ELF program: wrong architecture, missing loader, and of its interpreter
   expect('/bin/script', 126, /exec format error/, /its interpreter \/bin\/python/);
 });
 
+test('a working directory that cannot be entered is told as runc does', () => {
+  put('bin/true', 'x');
+  assert.deepEqual(diagnose('true', 'chdir `/work`: No such file or directory'), {
+    text:
+      'failed to create task for container: failed to create shim task: OCI runtime create failed: unable to start ' +
+      'container process: chdir to cwd ("/work") set in config.json failed: no such file or directory',
+    exitCode: 127,
+  });
+  assert.equal(diagnose('true', 'chdir `/work`: Permission denied').exitCode, 126);
+});
+
 test('what is not the program’s fault keeps the runtime’s message', () => {
   put('bin/fine', elf(own));
   for (const message of [

@@ -49,7 +49,22 @@ export function diagnoseStartFailure(
     // The image is as it is; the runtime's message must do.
   }
   if (cause !== undefined) return { message: PREFIX + cause.text, exitCode: cause.exitCode };
-  return { message: PREFIX + runtimeMessage, exitCode: exitCodeOf(runtimeMessage) };
+  return (
+    workingDirectoryCause(process, runtimeMessage) ?? {
+      message: PREFIX + runtimeMessage,
+      exitCode: exitCodeOf(runtimeMessage),
+    }
+  );
+}
+
+/** runc's words for a working directory that cannot be entered; as in Docker, an exec there ends with 127, or 126. */
+function workingDirectoryCause({ cwd }: FailedProcess, message: string): StartFailureDiagnosis | undefined {
+  const reason = /\bchdir\b.*: ([^:]+)$/.exec(message)?.[1]?.toLowerCase();
+  if (reason === undefined) return undefined;
+  return {
+    message: `${PREFIX}chdir to cwd (${JSON.stringify(cwd)}) set in config.json failed: ${reason}`,
+    exitCode: reason.startsWith('no such file') ? 127 : 126,
+  };
 }
 
 /** Mounts, limits and devices fail with errnos, too: then the program is not to blame. Its name, in quotes, does not count. */
@@ -67,7 +82,7 @@ function exitCodeOf(message: string): 126 | 127 | 128 {
 function findCause(root: ProgramFiles, process: FailedProcess): Cause | undefined {
   const name = process.argv[0] ?? '';
   const quoted = `exec: ${JSON.stringify(name)}: `;
-  if (name === '') return { text: `${quoted}no command specified`, exitCode: 127 };
+  if (name === '') return { text: `${quoted}executable file not found in $PATH`, exitCode: 127 };
   const found = name.includes('/') ? posix.resolve('/', process.cwd, name) : searchPath(root, process, name);
   if (found === undefined) {
     return { text: `${quoted}executable file not found in $PATH`, exitCode: 127 };
