@@ -65,10 +65,11 @@ const unescapable = (path: string): string => path.replaceAll('\\', '\\\\');
 function mountOverlayByFsconfig(overlay: OverlayMount): void {
   const shortener = new Shortener(FSCONFIG_STRING_MAX);
   try {
-    const settings: [string, string | true][] = overlay.lower.map((dir) => [
-      'lowerdir+',
-      shortener.shorten(dir),
-    ]);
+    const settings: [string, string | true][] = [
+      // What mount and df show; without it "none".
+      ['source', 'overlay'],
+      ...overlay.lower.map((dir): [string, string] => ['lowerdir+', shortener.shorten(dir)]),
+    ];
     if (overlay.upper !== undefined)
       settings.push(['upperdir', unescapable(shortener.shorten(overlay.upper))]);
     if (overlay.work !== undefined) settings.push(['workdir', unescapable(shortener.shorten(overlay.work))]);

@@ -43,6 +43,7 @@ test('an overlay of 200 layers: the first is on top, writes go to the upper dire
   const target = dir('t200');
   const upper = dir('upper');
   mountOverlay({ lower: layers(200, 'many'), upper, work: dir('work'), target, options: { index: 'off' } });
+  assert.equal(info(target)?.source, 'overlay');
   assert.equal(fs.readdirSync(target).length, 201);
   assert.equal(fs.readFileSync(join(target, 'same'), 'utf8'), '0');
   fs.writeFileSync(join(target, 'new'), 'x');
