@@ -5,7 +5,7 @@ import { type ContainerRecord, ContainerService, type ImageFacts } from '../cont
 import { ContentStore } from '../content/index.ts';
 import { isKind, messageOf } from '../errdefs/index.ts';
 import { type Image, ImageService } from '../image/index.ts';
-import { Cgroup, ensureHybridUsable, favorDynamicCgroups, isErrno } from '../linux/index.ts';
+import { ensureHybridUsable, favorDynamicCgroups } from '../linux/index.ts';
 import { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { DEFAULT_CAPABILITIES, defaultSeccomp } from '../runtime/index.ts';
@@ -141,14 +141,12 @@ export class Engine {
   }
 
   /**
-   * Stops the containers (as dockerd does without live restore), takes bridges, rules and the cgroup off the host, and
-   * closes. With live restore containers and their networks stay as they are.
+   * Stops the containers (as dockerd does without live restore), takes bridges and rules off the host, and closes. With live restore containers and their networks stay as they are.
    */
   async shutdown(): Promise<void> {
     if (this.#config.liveRestore) return this.close();
     await this.containers.shutdown();
     await this.#close(() => this.networks.destroy());
-    this.#removeCgroupParent();
   }
 
   /** Lets go of everything; containers that run go on. */
@@ -161,15 +159,6 @@ export class Engine {
     await closeNetworks();
     await this.#snapshots.close();
     this.#store.close();
-  }
-
-  /** The group that held the containers' groups; one that still holds a process stays. */
-  #removeCgroupParent(): void {
-    try {
-      new Cgroup(this.#config.cgroupParent).remove();
-    } catch (err) {
-      if (!isErrno(err, 'EBUSY', 'ENOTEMPTY')) throw err;
-    }
   }
 
   /** The files a container changed against its image. */
