@@ -51,7 +51,7 @@ export async function stopDaemon(): Promise<boolean> {
   const pid = daemonPid();
   if (pid === undefined) return false;
   process.kill(pid, 'SIGTERM');
-  await waitFor(`wharfd (pid ${pid}) to end`, () => daemonPid() !== pid, { timeout: 60_000 });
+  await waitFor(`wharfd (pid ${pid}) to end`, () => hasEnded(pid), { timeout: 60_000 });
   return true;
 }
 
@@ -65,5 +65,15 @@ export function lastLines(path: string, count: number): string {
       .join('\n');
   } catch {
     return '';
+  }
+}
+
+/** A process that is on its way out has no command line any more, but still its namespaces and sockets. */
+function hasEnded(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
+  } catch {
+    return true;
   }
 }
