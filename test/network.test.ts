@@ -39,9 +39,11 @@ describe('network', { skip: absent('docker-28') }, () => {
   const serve = async (name: string, ...flags: string[]) => {
     const script = `mkdir /w; echo ${name} > /w/index.html; httpd -f -p 80 -h /w & httpd -f -p 81 -h /w & httpd -f -p 82 -h /w & wait`;
     await docker().ok('run', '-d', '--name', name, ...flags, 'busybox', 'sh', '-c', script);
-    await waitFor(`${name} to listen`, async () =>
-      (await docker().ok('exec', name, 'netstat', '-ltn')).includes(':82 '),
-    );
+    // The three start side by side: any of them may be the last.
+    await waitFor(`${name} to listen`, async () => {
+      const listening = await docker().ok('exec', name, 'netstat', '-ltn');
+      return [':80 ', ':81 ', ':82 '].every((port) => listening.includes(port));
+    });
   };
 
   test('every container has an address on the bridge, a gateway and a way out under the host’s address', async () => {
