@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import type {
@@ -10,15 +10,12 @@ import type {
   ContainerWaitResponse,
   EndpointSettings,
 } from '@docker/node-sdk';
-import { conflict, invalidParameter, isKind, messageOf, notFound, notImplemented } from '../errdefs/index.ts';
-import { type Filters, matchLabels, parseTimestamp } from '../filters/index.ts';
-import { cgroupMode } from '../linux/index.ts';
-import { MASKED_PATHS, READONLY_PATHS } from '../runtime/index.ts';
+import { conflict, messageOf, notFound, notImplemented } from '../errdefs/index.ts';
+import type { Filters } from '../filters/index.ts';
 import { type AttachRequest, attach } from './attach.ts';
 import { Container } from './container.ts';
 import { ContainerStore } from './container-store.ts';
-import { makeVolumes } from './copy-up.ts';
-import { joinById, makeRecord } from './create.ts';
+import { Creation } from './creation.ts';
 import type { ContainerDeps } from './deps.ts';
 import { ExecService } from './exec.ts';
 import { type ContainerInspect, inspectContainer } from './inspect.ts';
@@ -26,14 +23,16 @@ import { Lifecycle } from './lifecycle.ts';
 import { type ListRequest, listContainers, summarize } from './list.ts';
 import { logSettings } from './log-config.ts';
 import { readLogs } from './logs.ts';
-import { generateName } from './names.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
-import { freeze } from './pause.ts';
+import { pauseContainer, unpauseContainer } from './pause.ts';
+import { pruneContainers } from './prune.ts';
+import { renameContainer } from './rename.ts';
 import { policyRestarts } from './restart-backoff.ts';
-import { createWarnings } from './spec-input.ts';
+import { containerSizes } from './sizes.ts';
 import { removeEmptyParent, sweepCgroups } from './sweep.ts';
 import { top } from './top.ts';
 import type { ContainerRecord } from './types.ts';
+import { type WaitCondition, waitFor } from './wait.ts';
 
 export interface LogRequest {
   stdout: boolean;
@@ -47,14 +46,13 @@ export interface LogRequest {
   signal: AbortSignal;
 }
 
-type WaitCondition = 'not-running' | 'next-exit' | 'removed';
-
 /** The room's face: every operation on containers. */
 export class ContainerService {
   readonly execs: ExecService;
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #lifecycle: Lifecycle;
+  readonly #creation: Creation;
 
   constructor(deps: ContainerDeps) {
     this.#deps = deps;
@@ -65,6 +63,7 @@ export class ContainerService {
     this.#containers = new ContainerStore(deps.store);
     for (const record of records) this.#containers.adopt(new Container(record));
     this.#lifecycle = new Lifecycle(deps, this.#containers);
+    this.#creation = new Creation(deps, this.#containers, this.#lifecycle);
     this.execs = new ExecService(deps, this.#containers);
   }
 
@@ -127,65 +126,8 @@ export class ContainerService {
     }
   }
 
-  async create(request: { name?: string; config: ContainerCreateRequest }): Promise<ContainerCreateResponse> {
-    const { config } = request;
-    if (!config.Image && Object.keys(config).length === 0) {
-      throw invalidParameter('Config cannot be empty in order to create a container');
-    }
-    const deps = this.#deps;
-    const name = request.name?.replace(/^\//, '') || generateName((taken) => this.#containers.hasName(taken));
-    this.#containers.checkName(name);
-    const image = deps.resolveImage(config.Image ?? '');
-    const record = makeRecord(
-      config,
-      image,
-      name,
-      {
-        runtime: deps.defaultRuntime,
-        runtimes: Object.keys(deps.runtimes),
-        cgroupns: cgroupMode() === 'v2' ? 'private' : 'host',
-        maskedPaths: MASKED_PATHS,
-        readonlyPaths: READONLY_PATHS,
-      },
-      (from) => this.#containers.get(from).record.mounts,
-    );
-    joinById(record.hostConfig, (joined) => this.#containers.find(joined)?.id);
-    logSettings(record, ''); // throws for what is no size or number
-    if ((record.hostConfig.StorageOpt && Object.keys(record.hostConfig.StorageOpt).length) || 0) {
-      throw invalidParameter(
-        "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
-      );
-    }
-    const warnings = createWarnings(deps, record);
-    const container = new Container(record);
-    this.#containers.claim(container);
-    // Who finds it by its name meanwhile waits until it is complete.
-    await container.lock.run(() => this.#make(container));
-    deps.onEvent('create', record);
-    return { Id: record.id, Warnings: warnings };
-  }
-
-  /** The row is written last: what a daemon that dies before it leaves has none, and is swept by the next one. */
-  async #make(container: Container): Promise<void> {
-    const { record } = container;
-    const paths = this.#paths(record.id);
-    const made: string[] = [];
-    try {
-      mkdirSync(paths.data, { mode: 0o710 });
-      this.#deps.snapshots.prepare(record.id, record.diffIds);
-      const anonymous = record.mounts.flatMap((mount) => (mount.anonymous ? [mount.name] : []));
-      if (anonymous.length > 0) writeFileSync(paths.unfinished, JSON.stringify(anonymous));
-      await makeVolumes(this.#deps, record, paths, made);
-      this.#containers.insert(container);
-      if (anonymous.length > 0) rmSync(paths.unfinished);
-    } catch (err) {
-      container.removing = true;
-      this.#containers.delete(container);
-      await this.#lifecycle.discard(container);
-      for (const name of made) this.#deps.volumes.remove(name, true);
-      container.removed();
-      throw err;
-    }
+  create(request: { name?: string; config: ContainerCreateRequest }): Promise<ContainerCreateResponse> {
+    return this.#creation.create(request);
   }
 
   start(id: string): Promise<void> {
@@ -210,44 +152,15 @@ export class ContainerService {
   }
 
   async rename(id: string, name: string): Promise<void> {
-    const container = this.#containers.get(id);
-    const next = name.replace(/^\//, '');
-    if (next === '') throw invalidParameter('Neither old nor new names may be empty');
-    const old = container.record.name;
-    if (next === old) throw invalidParameter('Renaming a container with the same name as its current name');
-    try {
-      this.#containers.rename(container, next);
-    } catch (err) {
-      if (!isKind(err, 'Conflict')) throw err;
-      throw conflict(`Error when allocating new name: ${messageOf(err)}`, { cause: err });
-    }
-    if (container.running) this.#deps.network.rename(container.id, next);
-    this.#deps.onEvent('rename', container.record, { oldName: `/${old}` });
+    renameContainer(this.#deps, this.#containers, this.#containers.get(id), name);
   }
 
   async pause(id: string): Promise<void> {
-    const container = this.#containers.get(id);
-    await container.lock.run(() => {
-      const { record } = container;
-      if (record.state.status === 'paused') throw conflict(`Container ${id} is already paused`);
-      if (!container.running) throw conflict(`Container ${id} is not running`);
-      freeze(this.#deps, record, true);
-      record.state.status = 'paused';
-      this.#containers.save(container);
-      this.#deps.onEvent('pause', record);
-    });
+    await pauseContainer(this.#deps, this.#containers, this.#containers.get(id), id);
   }
 
   async unpause(id: string): Promise<void> {
-    const container = this.#containers.get(id);
-    await container.lock.run(() => {
-      const { record } = container;
-      if (record.state.status !== 'paused') throw conflict(`Container ${record.id} is not paused`);
-      freeze(this.#deps, record, false);
-      record.state.status = 'running';
-      this.#containers.save(container);
-      this.#deps.onEvent('unpause', record);
-    });
+    await unpauseContainer(this.#deps, this.#containers, this.#containers.get(id));
   }
 
   wait(
@@ -255,17 +168,7 @@ export class ContainerService {
     condition: WaitCondition,
     signal: AbortSignal,
   ): { result: Promise<ContainerWaitResponse> } {
-    const container = this.#containers.get(id);
-    const { state } = container.record;
-    if (condition === 'not-running' && !container.running && !container.restartTimer) {
-      return { result: Promise.resolve({ StatusCode: state.exitCode }) };
-    }
-    const result = new Promise<ContainerWaitResponse>((resolve) => {
-      const answer = (exitCode: number): void => resolve({ StatusCode: exitCode });
-      const cancel = condition === 'removed' ? container.onRemoved(answer) : container.onNextExit(answer);
-      signal.addEventListener('abort', cancel, { once: true });
-    });
-    return { result };
+    return { result: waitFor(this.#containers.get(id), condition, signal) };
   }
 
   attach(id: string, request: AttachRequest): Promise<{ stream: Duplex; tty: boolean }> {
@@ -311,7 +214,7 @@ export class ContainerService {
   async inspect(id: string, options: { size: boolean }): Promise<ContainerInspect> {
     const container = this.#containers.get(id);
     const inspect = inspectContainer(this.#deps, container, this.#paths(container.id));
-    return options.size ? { ...inspect, ...(await this.#sizes(container.record)) } : inspect;
+    return options.size ? { ...inspect, ...(await containerSizes(this.#deps, container.record)) } : inspect;
   }
 
   /** @param imageName how an image is called now; @param imageMatches for the filter `ancestor` */
@@ -324,42 +227,15 @@ export class ContainerService {
     return Promise.all(
       found.map(async (container) => {
         const summary = summarize(this.#deps, container, imageName(container.record));
-        return request.size ? { ...summary, ...(await this.#sizes(container.record)) } : summary;
+        return request.size
+          ? { ...summary, ...(await containerSizes(this.#deps, container.record)) }
+          : summary;
       }),
     );
   }
 
-  async #sizes(record: ContainerRecord): Promise<{ SizeRw: number; SizeRootFs: number }> {
-    const { bytes } = await this.#deps.snapshots.usage(record.id);
-    const image = record.diffIds.reduce((sum, diffId) => sum + this.#deps.snapshots.layerSize(diffId), 0);
-    return { SizeRw: bytes, SizeRootFs: bytes + image };
-  }
-
-  /** Removes the containers that do not run and match `filters` (`label`, `label!`, `until`). */
-  async prune(filters: Filters): Promise<ContainerPruneResponse> {
-    const until = filters.until?.[0];
-    const before = until === undefined ? undefined : parseTimestamp(until);
-    const deleted: string[] = [];
-    let reclaimed = 0;
-    for (const container of [...this.#containers.all()]) {
-      const { record } = container;
-      if (container.running || container.restartTimer || container.removing) continue;
-      if (before !== undefined && Date.parse(record.created) > before) continue;
-      if (!matchLabels(record.config.Labels, filters)) continue;
-      const { bytes } = await this.#deps.snapshots.usage(record.id);
-      if (container.running || container.removing) continue;
-      try {
-        await this.#lifecycle.remove(container, { force: false, volumes: false });
-      } catch (err) {
-        // Started or removed by somebody else meanwhile.
-        if (!isKind(err, 'Conflict')) throw err;
-        continue;
-      }
-      reclaimed += bytes;
-      deleted.push(record.id);
-    }
-    this.#deps.onPrune(reclaimed);
-    return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed };
+  prune(filters: Filters): Promise<ContainerPruneResponse> {
+    return pruneContainers(this.#deps, this.#containers, this.#lifecycle, filters);
   }
 
   /** The record of a container. @throws NotFound */

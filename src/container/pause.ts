@@ -1,6 +1,8 @@
 import { conflict } from '../errdefs/index.ts';
 import { cgroupMode, isErrno } from '../linux/index.ts';
 import { containerCgroup } from './cgroup.ts';
+import type { Container } from './container.ts';
+import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -21,4 +23,40 @@ export function freeze(
     if (!isErrno(err, 'ENOENT', 'ENODEV')) throw err;
     if (frozen) throw conflict(`Container ${record.id} is not running`, { cause: err });
   }
+}
+
+type PauseDeps = Pick<ContainerDeps, 'cgroupParent' | 'onEvent'>;
+
+/** @param asked what the client called the container @throws Conflict when it is paused already or does not run */
+export function pauseContainer(
+  deps: PauseDeps,
+  containers: ContainerStore<Container>,
+  container: Container,
+  asked: string,
+): Promise<void> {
+  return container.lock.run(() => {
+    const { record } = container;
+    if (record.state.status === 'paused') throw conflict(`Container ${asked} is already paused`);
+    if (!container.running) throw conflict(`Container ${asked} is not running`);
+    freeze(deps, record, true);
+    record.state.status = 'paused';
+    containers.save(container);
+    deps.onEvent('pause', record);
+  });
+}
+
+/** @throws Conflict when it is not paused */
+export function unpauseContainer(
+  deps: PauseDeps,
+  containers: ContainerStore<Container>,
+  container: Container,
+): Promise<void> {
+  return container.lock.run(() => {
+    const { record } = container;
+    if (record.state.status !== 'paused') throw conflict(`Container ${record.id} is not paused`);
+    freeze(deps, record, false);
+    record.state.status = 'running';
+    containers.save(container);
+    deps.onEvent('unpause', record);
+  });
 }
