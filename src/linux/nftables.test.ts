@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createNetns, deleteNetns, Nftables, withNetns } from './index.ts';
@@ -35,6 +35,24 @@ test('a script is one transaction, in the namespace where the context was opened
   const outside = Nftables.open();
   assert.ok(!outside.list('list tables').some(({ table }) => table?.name === 't' && table.family === 'ip'));
   outside.close();
+});
+
+test('contexts come and go in a process with thousands of open files', () => {
+  Nftables.reserveDescriptors();
+  const files = Array.from({ length: 1100 }, () => openSync('/dev/null', 'r'));
+  try {
+    for (let round = 0; round < 3; round++) {
+      const context = Nftables.open();
+      // Would end the process: libmnl's select(2) takes no descriptor above 1023.
+      assert.doesNotThrow(() => context.run('list tables'));
+      context.close();
+    }
+    const kept = [Nftables.open(), Nftables.open()];
+    assert.throws(() => Nftables.open(), /no file descriptor below 1024 is free/);
+    for (const context of kept) context.close();
+  } finally {
+    files.forEach(closeSync);
+  }
 });
 
 test('a script that cannot be read is refused with its place', () => {

@@ -5,10 +5,21 @@
  * The library is loaded when the first context is opened, since it costs memory. It keeps the network
  * namespace that the process is in at that moment.
  */
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import koffi from 'koffi';
 import { type ErrorKind, unavailable, WharfError } from '../errdefs/index.ts';
 
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
+
+/**
+ * libmnl waits for the kernel's answer with select(2), and glibc ends the whole process when the descriptor is 1024
+ * (FD_SETSIZE) or more, as it would be in a daemon with some hundred containers. So a context takes the place of a descriptor
+ * that was put aside while the numbers were low: one for the context that stays open, one for those that come and go.
+ */
+const RESERVED = 2;
+const FD_SETSIZE = 1024;
+const OPEN_ATTEMPTS = 5;
+const reserved: number[] = [];
 
 /** A refused nft script: `code` is the errno's name when the kernel refused it, e.g. `ENOENT`. */
 export class NftablesError extends WharfError {
@@ -81,14 +92,38 @@ export class Nftables {
     this.#context = context;
   }
 
-  /** Throws Unavailable when the library is not installed. */
+  /** Puts descriptors aside for the contexts to come. For a process that will have many open: before it has. */
+  static reserveDescriptors(): void {
+    while (reserved.length < RESERVED) {
+      const fd = openSync('/dev/null', 'r');
+      if (fd >= FD_SETSIZE) {
+        closeSync(fd);
+        return;
+      }
+      reserved.push(fd);
+    }
+  }
+
+  /** Throws Unavailable when the library is not installed, or too many files are open for it. */
   static open(): Nftables {
     const lib = library();
-    const context = lib.create(0);
-    if (context === null) throw unavailable('nftables: no context');
-    lib.bufferOutput(context);
-    lib.bufferError(context);
-    return new Nftables(lib, context);
+    Nftables.reserveDescriptors();
+    for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
+      const place = reserved.pop();
+      if (place === undefined) break;
+      closeSync(place);
+      const context = lib.create(0);
+      if (context === null) throw unavailable('nftables: no context');
+      if (isSocket(place) || hasLowDescriptors()) {
+        lib.bufferOutput(context);
+        lib.bufferError(context);
+        return new Nftables(lib, context);
+      }
+      // A file that another thread opened in between took the place.
+      lib.free(context);
+      Nftables.reserveDescriptors();
+    }
+    throw unavailable(`nftables: no file descriptor below ${FD_SETSIZE} is free for libnftables`);
   }
 
   /** Runs a script (in the language of `nft -f`) as one transaction. Returns what it printed. Throws {@link NftablesError}. */
@@ -105,8 +140,10 @@ export class Nftables {
   }
 
   close(): void {
-    if (this.#context !== undefined) this.#library.free(this.#context);
+    if (this.#context === undefined) return;
+    this.#library.free(this.#context);
     this.#context = undefined;
+    Nftables.reserveDescriptors();
   }
 
   #run(script: string, outputFlags: number): string {
@@ -118,6 +155,22 @@ export class Nftables {
     if (status !== 0) throw new NftablesError(this.#library.error(context), script);
     return output;
   }
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    // Not open: the context's socket took a still lower number.
+    return false;
+  }
+}
+
+/** The kernel gives the lowest number that is free: what was opened just before has a lower one. */
+function hasLowDescriptors(): boolean {
+  const fd = openSync('/dev/null', 'r');
+  closeSync(fd);
+  return fd < FD_SETSIZE;
 }
 
 /** One object of a listing: a single key (`table`, `chain`, `rule`, `set`, `element`, …) and its description. */

@@ -8,7 +8,7 @@ import type {
   NetworkPruneResponse,
 } from '@docker/node-sdk';
 import { conflict, forbidden, isKind, messageOf } from '../errdefs/index.ts';
-import { Rtnetlink } from '../linux/index.ts';
+import { Nftables, Rtnetlink } from '../linux/index.ts';
 import type { Store } from '../store/index.ts';
 import { BridgeDriver } from './bridge-driver.ts';
 import { lockBridge } from './bridge-lock.ts';
@@ -90,6 +90,8 @@ export class NetworkService {
   #policyTimer: NodeJS.Timeout | undefined;
 
   constructor(options: NetworkServiceOptions) {
+    // Before the shims of a thousand containers take the low numbers.
+    Nftables.reserveDescriptors();
     this.#options = options;
     this.#log = options.log ?? SILENT;
     this.#link = options.bridgeName ?? 'wharf0';
