@@ -51,5 +51,6 @@ export const TYPE_ARROWS: Readonly<Record<string, readonly string[]>> = {
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['linux'],
   undici: ['distribution', 'cli'],
+  yaml: ['runtime'],
   '@docker/node-sdk': ['api', 'engine', 'container', 'cli', 'image', 'network', 'volume'],
 };

@@ -1,6 +1,7 @@
 /** What this room needs of the rooms below and of the daemon's settings. */
 import type { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
+import type { CdiRegistry } from '../runtime/index.ts';
 import type { Store } from '../store/index.ts';
 import type { VolumeService } from '../volume/index.ts';
 import type { ImageFacts } from './create.ts';
@@ -41,6 +42,10 @@ export interface ContainerDeps {
   shimPath: string;
   /** The program of `--init`. */
   initPath: string;
+  /** The daemon's `--init`: containers that do not say get an init. */
+  init: boolean;
+  /** Devices that CDI describes. */
+  cdi: CdiRegistry;
   snapshots: ContainerSnapshots;
   network: NetworkService;
   volumes: VolumeService;

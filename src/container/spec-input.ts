@@ -69,6 +69,8 @@ export function containerSpec(
     namespaces: run.namespaces,
     cgroupsPath: cgroupPath(deps, record),
     initPath: deps.initPath,
+    init: deps.init,
+    cdi: deps.cdi,
   });
 }
 
@@ -78,7 +80,8 @@ export function createWarnings(deps: ContainerDeps, record: ContainerRecord): st
   try {
     return generateSpec({
       config,
-      hostConfig,
+      // What CDI describes is looked up at the start, as in Docker.
+      hostConfig: { ...hostConfig, DeviceRequests: [] },
       args: [record.path, ...record.args],
       rootfs: '/',
       user: { uid: 0, gid: 0, additionalGids: [], home: '/' },

@@ -1,5 +1,6 @@
 /** From settings as written to the engine's and the API's configuration. */
 import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EngineConfig } from '../engine/index.ts';
@@ -72,6 +73,9 @@ export function daemonConfig(settings: Settings): DaemonConfig {
         'npm run setup builds it',
       ),
       initPath: text('init-path', INITS.find((path) => existsSync(path)) ?? INITS[0]!),
+      init: settings.init === true,
+      cdiSpecDirs: cdiSpecDirs(settings),
+      hostGatewayIps: list('host-gateway-ip').map(address),
     },
     hosts: hosts.length > 0 ? hosts : [`unix://${join(execRoot, 'wharf.sock')}`],
     pidfile: text('pidfile', join(execRoot, 'wharfd.pid')),
@@ -97,6 +101,39 @@ function absolute(flag: string, path: string): string {
 function program(flag: string, path: string, hint: string): string {
   if (!existsSync(path)) throw invalidParameter(`--${flag}: there is no ${path}`, { hint });
   return path;
+}
+
+const CDI_SPEC_DIRS = ['/etc/cdi', '/var/run/cdi'];
+
+/** One empty directory, or the feature switched off, means none. */
+function cdiSpecDirs(settings: Settings): string[] {
+  const dirs = (settings['cdi-spec-dir'] as string[] | undefined) ?? CDI_SPEC_DIRS;
+  if (parseFeatures(settings.feature).cdi === false) return [];
+  return dirs.filter((dir) => dir !== '').map((dir) => absolute('cdi-spec-dir', dir));
+}
+
+/** `--feature name[=true|false]`, or an object of daemon.json. Names that nobody knows do nothing, as in dockerd. */
+function parseFeatures(value: unknown): Record<string, boolean> {
+  if (!Array.isArray(value)) {
+    for (const [name, on] of Object.entries((value ?? {}) as Record<string, unknown>)) {
+      if (typeof on !== 'boolean')
+        throw invalidParameter(`invalid feature ${name}: it is on (true) or off (false)`);
+    }
+    return { ...(value as Record<string, boolean> | undefined) };
+  }
+  return Object.fromEntries(
+    (value as string[]).map((text) => {
+      const [, name = '', , on = 'true'] = /^([^=]+)(=(true|false))?$/.exec(text) ?? [];
+      if (name === '') throw invalidParameter(`invalid feature: ${text}: expected name=true or name=false`);
+      return [name, on === 'true'];
+    }),
+  );
+}
+
+function address(text: string): string {
+  if (isIP(text) === 0)
+    throw invalidParameter(`ip address is not correctly formatted: ${JSON.stringify(text)}`);
+  return text;
 }
 
 /** The runtimes found on this machine, and those of `--add-runtime name=path` or `runtimes` of daemon.json. */

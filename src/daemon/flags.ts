@@ -127,6 +127,30 @@ export const SETTINGS: readonly Setting[] = [
     help: 'Program of --init (default: tini of this machine)',
   },
   {
+    flag: 'init',
+    key: 'init',
+    kind: 'boolean',
+    help: 'Run an init in containers that do not say otherwise',
+  },
+  {
+    flag: 'cdi-spec-dir',
+    key: 'cdi-spec-dirs',
+    kind: 'list',
+    help: 'Directory of CDI device specifications (default /etc/cdi and /var/run/cdi; "" for none)',
+  },
+  {
+    flag: 'feature',
+    key: 'features',
+    kind: 'json',
+    help: 'Switch a feature on or off: cdi=false',
+  },
+  {
+    flag: 'host-gateway-ip',
+    key: 'host-gateway-ips',
+    kind: 'list',
+    help: 'Address that host-gateway of --add-host stands for (default: that of the default bridge)',
+  },
+  {
     flag: 'shim-path',
     key: 'shim-path',
     kind: 'string',
@@ -145,6 +169,9 @@ export const SETTINGS: readonly Setting[] = [
   { flag: 'version', key: '', kind: 'boolean', short: 'v', help: 'Print the version and exit' },
   { flag: 'help', key: '', kind: 'boolean', short: 'h', help: 'Print this and exit' },
 ];
+
+/** Keys of lists that once held one value. */
+const OLD_KEYS: Readonly<Record<string, string>> = { 'host-gateway-ip': 'host-gateway-ips' };
 
 const DEFAULT_CONFIG_FILE = '/etc/wharf/daemon.json';
 
@@ -213,7 +240,10 @@ function readConfigFile(path: string, required: boolean): Record<string, unknown
     throw invalidParameter(`unable to configure the daemon with file ${path}: ${messageOf(err)}`);
   }
   const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(parseObject(text, path))) {
+  for (const [name, given] of Object.entries(parseObject(text, path))) {
+    const old = OLD_KEYS[name];
+    const key = old ?? name;
+    const value = old !== undefined && typeof given === 'string' ? [given] : given;
     const setting = SETTINGS.find((s) => s.key === key && key !== '');
     if (!setting) {
       throw invalidParameter(

@@ -27,6 +27,12 @@ export interface EngineConfig {
   shimPath: string;
   /** The init of `--init`. */
   initPath: string;
+  /** Containers that do not say get an init. */
+  init: boolean;
+  /** Directories of CDI specs, least important first; none: CDI is off. */
+  cdiSpecDirs: readonly string[];
+  /** What `host-gateway` of `--add-host` stands for; default: the default bridge's address. */
+  hostGatewayIps: readonly string[];
 }
 
 export interface EngineLog {

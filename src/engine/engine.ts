@@ -8,7 +8,7 @@ import { type Image, ImageService } from '../image/index.ts';
 import { ensureHybridUsable, favorDynamicCgroups } from '../linux/index.ts';
 import { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
-import { DEFAULT_CAPABILITIES, defaultSeccomp } from '../runtime/index.ts';
+import { CdiRegistry, DEFAULT_CAPABILITIES, defaultSeccomp } from '../runtime/index.ts';
 import { Snapshotter } from '../snapshot/index.ts';
 import { Store } from '../store/index.ts';
 import { VolumeService } from '../volume/index.ts';
@@ -30,6 +30,7 @@ export class Engine {
   readonly #snapshots: Snapshotter;
   readonly #id: string;
   readonly #warnings: string[];
+  readonly #cdi: CdiRegistry;
 
   private constructor(config: EngineConfig, log: EngineLog) {
     this.#config = config;
@@ -38,6 +39,7 @@ export class Engine {
     mkdirSync(execRoot, { recursive: true, mode: 0o711 });
     this.#id = engineId(dataRoot);
     this.#warnings = machineWarnings();
+    this.#cdi = new CdiRegistry(config.cdiSpecDirs);
     const repair = ensureHybridUsable();
     for (const controller of repair.mounted) {
       log.info(`mounted the cgroup controller ${controller} as v1: the runtime refuses a mixed set-up`);
@@ -86,6 +88,7 @@ export class Engine {
       dns: config.dns,
       dnsSearch: config.dnsSearch,
       dnsOptions: config.dnsOptions,
+      hostGatewayIps: config.hostGatewayIps,
       onEvent: ({ action, id, attributes }) => this.events.emit('network', action, id, attributes),
       log,
     });
@@ -98,6 +101,8 @@ export class Engine {
       defaultRuntime: config.defaultRuntime,
       shimPath: config.shimPath,
       initPath: config.initPath,
+      init: config.init,
+      cdi: this.#cdi,
       snapshots: {
         prepare: (key, diffIds) => this.#snapshots.prepare(key, diffIds, { initFiles: true }),
         mount: (key, target) => this.#snapshots.mount(key, target),
@@ -174,6 +179,7 @@ export class Engine {
       images: this.images.list({}).length,
       eventListeners: this.events.listeners,
       warnings: this.#warnings,
+      cdi: this.#cdi,
     });
   }
 

@@ -18,6 +18,7 @@ import {
   osRelease,
   securityModules,
 } from '../linux/index.ts';
+import type { CdiRegistry } from '../runtime/index.ts';
 import type { EngineConfig } from './config.ts';
 import { VERSION } from './version.ts';
 
@@ -34,6 +35,7 @@ export interface EngineFacts {
   images: number;
   eventListeners: number;
   warnings: readonly string[];
+  cdi: CdiRegistry;
 }
 
 export function systemInfo({
@@ -43,12 +45,14 @@ export function systemInfo({
   images,
   eventListeners,
   warnings,
+  cdi,
 }: EngineFacts): SystemInfo {
   const count = (...statuses: string[]): number =>
     records.filter((r) => statuses.includes(r.state.status)).length;
   const features = cgroupFeatures();
   const release = osRelease();
   const v2 = cgroupMode() === 'v2';
+  const found = cdi.list();
   return {
     ID: id,
     Containers: records.length,
@@ -125,8 +129,9 @@ export function systemInfo({
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
     SecurityOptions: ['name=seccomp,profile=builtin', ...(v2 ? ['name=cgroupns'] : [])],
-    CDISpecDirs: [],
-    Warnings: [...warnings],
+    CDISpecDirs: [...cdi.dirs],
+    DiscoveredDevices: found.devices.map((ID) => ({ Source: 'cdi', ID })),
+    Warnings: [...warnings, ...found.warnings],
   } as SystemInfo;
 }
 

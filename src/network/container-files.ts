@@ -33,17 +33,18 @@ export function hostsFile(lines: readonly HostsLine[], base: string = LOCALHOST)
 /**
  * Parses HostConfig.ExtraHosts (`name:address` or `name=address`).
  *
- * @param hostGateway what `host-gateway` stands for
+ * @param hostGateways what `host-gateway` stands for
  */
-export function parseExtraHosts(extraHosts: readonly string[], hostGateway: string): HostsLine[] {
-  return extraHosts.map((text) => {
+export function parseExtraHosts(extraHosts: readonly string[], hostGateways: readonly string[]): HostsLine[] {
+  return extraHosts.flatMap((text) => {
     const [, name = '', value = ''] = /^([^:=]+)[:=](.+)$/.exec(text) ?? [];
-    const address = value === 'host-gateway' ? hostGateway : value.replace(/^\[(.*)\]$/, '$1');
     if (name === '' || value === '')
       throw invalidParameter(`bad format for add-host: ${JSON.stringify(text)}`);
+    if (value === 'host-gateway') return hostGateways.map((address) => ({ address, names: [name] }));
+    const address = value.replace(/^\[(.*)\]$/, '$1');
     if (isIP(address) === 0)
       throw invalidParameter(`invalid IP address in add-host: ${JSON.stringify(value)}`);
-    return { address, names: [name] };
+    return [{ address, names: [name] }];
   });
 }
 
@@ -112,8 +113,8 @@ export interface FileFacts {
   links: readonly HostsLine[];
   /** Is it on a network with a resolver of ours? */
   named: boolean;
-  /** What `host-gateway` stands for. */
-  hostGateway: string;
+  /** What `host-gateway` stands for: an address, or one of IPv4 and one of IPv6. */
+  hostGateways: readonly string[];
   /** The host's. */
   resolvConf: ResolvConf;
   /** The daemon's, for what the container leaves open. */
@@ -125,7 +126,7 @@ export function networkFiles(request: FilesRequest, facts: FileFacts): NetworkFi
   const onHost = request.networkMode === 'host';
   const names = hostNames(request.hostname, request.domainname ?? '');
   const own = facts.addresses.map((address) => ({ address, names }));
-  const lines = [...parseExtraHosts(request.extraHosts ?? [], facts.hostGateway), ...facts.links, ...own];
+  const lines = [...parseExtraHosts(request.extraHosts ?? [], facts.hostGateways), ...facts.links, ...own];
   return {
     hosts: onHost ? hostsFile(lines, readText('/etc/hosts')) : hostsFile(lines),
     resolvConf: formatResolvConf(resolvConfOf(request, facts, onHost)),

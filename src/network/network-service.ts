@@ -61,6 +61,8 @@ export interface NetworkServiceOptions {
   dns?: readonly string[];
   dnsSearch?: readonly string[];
   dnsOptions?: readonly string[];
+  /** dockerd's `--host-gateway-ip`. */
+  hostGatewayIps?: readonly string[];
   /** dockerd's `--mtu`. Default: 1500, or less when the host's way out takes less. */
   mtu?: number;
   log?: NetworkLog;
@@ -311,7 +313,9 @@ export class NetworkService {
       addresses: sandbox?.endpoints.flatMap(({ address }) => (address === '' ? [] : [address])) ?? [],
       links: sandbox ? linkedHosts(sandbox, this.#networks, this.#sandboxes) : [],
       named: this.#onUserNetwork(containerId),
-      hostGateway: this.#networks.byName('bridge')?.record.bridge?.gateway ?? '127.0.0.1',
+      hostGateways: this.#options.hostGatewayIps?.length
+        ? this.#options.hostGatewayIps
+        : [this.#networks.byName('bridge')?.record.bridge?.gateway ?? '127.0.0.1'],
       resolvConf: this.#surroundings.resolvConf(),
       defaults: { dns, dnsSearch, dnsOptions },
     });

@@ -8,6 +8,7 @@ export {
   DEFAULT_CAPABILITIES,
   normalizeCapabilities,
 } from './capabilities.ts';
+export { CdiRegistry } from './cdi-registry.ts';
 export {
   diagnoseStartFailure,
   type FailedProcess,

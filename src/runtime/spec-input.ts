@@ -1,4 +1,6 @@
 /** What a container's spec is made from. The shapes are the Engine API's (ContainerConfig, HostConfig), as far as read. */
+import type { CdiRegistry } from './cdi-registry.ts';
+import type { DeviceRequest } from './device-requests.ts';
 import type { DeviceMapping } from './devices.ts';
 import type { HostFacts } from './host-facts.ts';
 import type { Ulimit } from './rlimits.ts';
@@ -51,7 +53,7 @@ export interface SpecHostConfig extends SpecResourceConfig {
   CgroupnsMode?: string | null;
   ConsoleSize?: readonly number[] | null;
   DeviceCgroupRules?: readonly string[] | null;
-  DeviceRequests?: readonly { Driver?: string; Capabilities?: readonly (readonly string[])[] }[] | null;
+  DeviceRequests?: readonly DeviceRequest[] | null;
   Devices?: readonly DeviceMapping[] | null;
   Init?: boolean | null;
   IpcMode?: string | null;
@@ -99,6 +101,8 @@ export interface SpecInput {
   seccompProfile?: string;
   /** The daemon's default for `no-new-privileges`. */
   noNewPrivileges?: boolean;
+  /** Devices that CDI describes; none: device requests are refused. */
+  cdi?: CdiRegistry;
   /** `hostFacts()` unless a test says otherwise. */
   host?: HostFacts;
 }

@@ -142,6 +142,27 @@ export interface SpecLinux {
   maskedPaths?: readonly string[];
   readonlyPaths?: readonly string[];
   mountLabel?: string;
+  intelRdt?: SpecIntelRdt;
+}
+
+/** A program of the host's that the runtime runs at a stage of the container's life. */
+export interface SpecHook {
+  path: string;
+  args?: string[];
+  env?: string[];
+  /** Seconds. */
+  timeout?: number;
+}
+
+/** Intel's Resource Director Technology (config-linux.md "IntelRdt"). */
+export interface SpecIntelRdt {
+  closID?: string;
+  l3CacheSchema?: string;
+  memBwSchema?: string;
+  schemata?: string[];
+  enableCMT?: boolean;
+  enableMBM?: boolean;
+  enableMonitoring?: boolean;
 }
 
 /** A container's config.json. */
@@ -153,4 +174,10 @@ export interface Spec {
   mounts: SpecMount[];
   annotations?: Record<string, string>;
   linux: SpecLinux;
+  hooks?: Partial<
+    Record<
+      'prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop',
+      SpecHook[]
+    >
+  >;
 }

@@ -2,6 +2,7 @@
 import { invalidParameter, system } from '../errdefs/index.ts';
 import { containerCapabilities } from './capabilities.ts';
 import { defaultMounts, type MountInput } from './default-mounts.ts';
+import { injectDevices } from './device-requests.ts';
 import {
   ALL_DEVICES_RULES,
   DEFAULT_DEVICE_RULES,
@@ -74,6 +75,7 @@ export function generateSpec(input: SpecInput): GeneratedSpec {
   if (seccomp !== undefined) spec.linux.seccomp = seccomp.spec;
   const annotations = makeAnnotations(hostConfig, seccomp);
   if (annotations !== undefined) spec.annotations = annotations;
+  injectDevices(spec, hostConfig.DeviceRequests ?? [], input.cdi);
   return { spec, warnings };
 }
 
@@ -168,12 +170,6 @@ function makeLinux(input: SpecInput, resources: SpecHostConfig, host: HostFacts)
 }
 
 function makeDevices(hostConfig: SpecHostConfig): { devices: SpecDevice[]; rules: SpecDeviceRule[] } {
-  const [request] = hostConfig.DeviceRequests ?? [];
-  if (request !== undefined) {
-    throw system(
-      `could not select device driver "${request.Driver ?? ''}" with capabilities: ${formatCapabilities(request.Capabilities ?? [])}`,
-    );
-  }
   const mappings = hostConfig.Devices ?? [];
   const cgroupRules = (hostConfig.DeviceCgroupRules ?? []).map(parseDeviceRule);
   if (hostConfig.Privileged === true) {
@@ -189,9 +185,6 @@ function makeDevices(hostConfig: SpecHostConfig): { devices: SpecDevice[]; rules
     rules: [...DEFAULT_DEVICE_RULES, ...mapped.flatMap(({ rules }) => rules), ...cgroupRules],
   };
 }
-
-const formatCapabilities = (sets: readonly (readonly string[])[]): string =>
-  `[${sets.map((set) => `[${set.join(' ')}]`).join(' ')}]`;
 
 function makeNamespaces({ hostConfig, namespaces = {} }: SpecInput, host: HostFacts): SpecNamespace[] {
   const out: SpecNamespace[] = [{ type: 'mount' }];
