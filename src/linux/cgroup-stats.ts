@@ -1,6 +1,5 @@
 /** What a control group uses, read from v1's or v2's files into one shape. Missing files count as nothing used. */
-import fs from 'node:fs';
-import { join } from 'node:path';
+import { CgroupFiles } from './cgroup-files.ts';
 
 /** A value for one block device and operation. */
 export interface CgroupIo {
@@ -10,11 +9,24 @@ export interface CgroupIo {
   value: number;
 }
 
+/** Counts of block I/O by kind; of them v2 has the first two, and so has v1 without a debugging BFQ. */
+export interface CgroupIoStats {
+  serviceBytes: CgroupIo[];
+  serviced: CgroupIo[];
+  queued: CgroupIo[];
+  serviceTime: CgroupIo[];
+  waitTime: CgroupIo[];
+  merged: CgroupIo[];
+  time: CgroupIo[];
+  sectors: CgroupIo[];
+}
+
 /** Bytes and nanoseconds, unless said otherwise. */
 export interface CgroupStats {
   version: 1 | 2;
   cpu: {
-    usageNs: number;
+    /** Undefined when the group is gone (or has no processor controller). */
+    usageNs: number | undefined;
     userNs: number;
     systemNs: number;
     /** For each processor; v1 only. */
@@ -29,14 +41,14 @@ export interface CgroupStats {
     maxUsage: number | undefined;
     /** Undefined when there is no limit. */
     limit: number | undefined;
-    /** How often the limit was hit; v1 only. */
-    failcnt: number | undefined;
+    /** How often the limit was hit (v1), or was out of memory (v2, `oom` of memory.events). */
+    failcnt: number;
     oomKills: number;
-    /** All of memory.stat. */
+    /** memory.stat. */
     stat: Record<string, number>;
   };
   pids: { current: number; limit: number | undefined };
-  io: { serviceBytes: CgroupIo[]; serviced: CgroupIo[] };
+  io: CgroupIoStats;
 }
 
 /** v1 reports "no limit" as the largest multiple of the page size. */
@@ -46,84 +58,176 @@ const NS_PER_TICK = 10_000_000;
 
 type DirectoryOf = (controller: string) => string | undefined;
 
-function read(directory: string | undefined, file: string): string {
-  if (directory === undefined) return '';
-  try {
-    return fs.readFileSync(join(directory, file), 'utf8');
-  } catch {
-    return ''; // the controller is off, or the group has just gone
+/** What {@link CgroupReader.read} reads. */
+export interface CgroupReadOptions {
+  /** Keys of memory.stat that are wanted; all when absent. */
+  memoryKeys?: ReadonlySet<string>;
+}
+
+/** Reads one group's statistics, again and again, with its files kept open between readings. */
+export class CgroupReader {
+  readonly #files = new Map<string, CgroupFiles>();
+  readonly #directoryOf: DirectoryOf;
+  readonly #unified: boolean;
+  /** v1: BFQ keeps its own counts; without that scheduler the throttling layer's are the ones. */
+  #blkioPrefix: string | undefined;
+
+  /** @param directoryOf gives a controller's directory */
+  constructor(directoryOf: DirectoryOf, unified: boolean) {
+    this.#directoryOf = directoryOf;
+    this.#unified = unified;
+  }
+
+  #of(controller: string): CgroupFiles {
+    let files = this.#files.get(controller);
+    if (files === undefined) {
+      files = new CgroupFiles(this.#directoryOf(controller));
+      this.#files.set(controller, files);
+    }
+    return files;
+  }
+
+  read(options: CgroupReadOptions = {}): CgroupStats {
+    return this.#unified ? this.#readV2(options) : this.#readV1(options);
+  }
+
+  /** How many processes in the group the kernel has killed for want of memory. */
+  oomKills(): number {
+    return this.#of('memory').keys(this.#unified ? 'memory.events' : 'memory.oom_control').oom_kill ?? 0;
+  }
+
+  /** Closes the files. */
+  close(): void {
+    for (const files of this.#files.values()) files.close();
+    this.#files.clear();
+  }
+
+  #readV1({ memoryKeys }: CgroupReadOptions): CgroupStats {
+    const memory = this.#of('memory');
+    const cpuacct = this.#of('cpuacct');
+    const limit = memory.number('memory.limit_in_bytes');
+    const throttling = this.#of('cpu').keys('cpu.stat');
+    const ticks = cpuacct.keys('cpuacct.stat');
+    const perCpu = cpuacct.text('cpuacct.usage_percpu').trim();
+    return {
+      version: 1,
+      cpu: {
+        usageNs: cpuacct.number('cpuacct.usage'),
+        userNs: (ticks.user ?? 0) * NS_PER_TICK,
+        systemNs: (ticks.system ?? 0) * NS_PER_TICK,
+        perCpuNs: perCpu === '' ? undefined : perCpu.split(' ').map(Number),
+        periods: throttling.nr_periods ?? 0,
+        throttledPeriods: throttling.nr_throttled ?? 0,
+        throttledNs: throttling.throttled_time ?? 0,
+      },
+      memory: {
+        usage: memory.number('memory.usage_in_bytes') ?? 0,
+        maxUsage: memory.number('memory.max_usage_in_bytes'),
+        limit: limit === undefined || limit > UNLIMITED_V1 ? undefined : limit,
+        failcnt: memory.number('memory.failcnt') ?? 0,
+        oomKills: this.oomKills(),
+        stat: memory.keys('memory.stat', memoryKeys),
+      },
+      pids: this.#pids(),
+      io: this.#blkio(),
+    };
+  }
+
+  #pids(): CgroupStats['pids'] {
+    const pids = this.#of('pids');
+    return { current: pids.number('pids.current') ?? 0, limit: pids.number('pids.max') };
+  }
+
+  #blkio(): CgroupIoStats {
+    const files = this.#of('blkio');
+    const read = (name: string): CgroupIo[] => parseBlkio(files.text(`${this.#blkioPrefix}.${name}`));
+    if (this.#blkioPrefix === undefined) {
+      this.#blkioPrefix = 'blkio.bfq';
+      if (read('io_serviced_recursive').length === 0) this.#blkioPrefix = 'blkio.throttle';
+    }
+    const stats = {
+      ...EMPTY_IO,
+      serviceBytes: read('io_service_bytes_recursive'),
+      serviced: read('io_serviced_recursive'),
+    };
+    if (this.#blkioPrefix === 'blkio.throttle') {
+      // Until the group has done I/O it is not known whose counts there will be.
+      if (stats.serviced.length === 0) this.#blkioPrefix = undefined;
+      return stats;
+    }
+    return {
+      ...stats,
+      queued: read('io_queued_recursive'),
+      serviceTime: read('io_service_time_recursive'),
+      waitTime: read('io_wait_time_recursive'),
+      merged: read('io_merged_recursive'),
+      time: read('time_recursive'),
+      sectors: read('sectors_recursive'),
+    };
+  }
+
+  #readV2({ memoryKeys }: CgroupReadOptions): CgroupStats {
+    const files = this.#of('memory'); // one directory has them all
+    const cpu = files.keys('cpu.stat'); // microseconds
+    const events = files.keys('memory.events');
+    const io = files.text('io.stat');
+    return {
+      version: 2,
+      cpu: {
+        usageNs: cpu.usage_usec === undefined ? undefined : cpu.usage_usec * 1000,
+        userNs: (cpu.user_usec ?? 0) * 1000,
+        systemNs: (cpu.system_usec ?? 0) * 1000,
+        perCpuNs: undefined,
+        periods: cpu.nr_periods ?? 0,
+        throttledPeriods: cpu.nr_throttled ?? 0,
+        throttledNs: (cpu.throttled_usec ?? 0) * 1000,
+      },
+      memory: {
+        usage: files.number('memory.current') ?? 0,
+        maxUsage: files.number('memory.peak'),
+        limit: files.number('memory.max'),
+        failcnt: events.oom ?? 0,
+        oomKills: events.oom_kill ?? 0,
+        stat: files.keys('memory.stat', memoryKeys),
+      },
+      pids: { current: files.number('pids.current') ?? 0, limit: files.number('pids.max') },
+      io: {
+        ...EMPTY_IO,
+        serviceBytes: parseIoStat(io, { rbytes: 'Read', wbytes: 'Write' }),
+        serviced: parseIoStat(io, { rios: 'Read', wios: 'Write' }),
+      },
+    };
   }
 }
 
-const readNumber = (directory: string | undefined, file: string): number | undefined => {
-  const text = read(directory, file).trim();
-  return /^\d+$/.test(text) ? Number(text) : undefined; // also `max`
+const EMPTY_IO: CgroupIoStats = {
+  serviceBytes: [],
+  serviced: [],
+  queued: [],
+  serviceTime: [],
+  waitTime: [],
+  merged: [],
+  time: [],
+  sectors: [],
 };
 
-function readKeys(directory: string | undefined, file: string): Record<string, number> {
-  const out: Record<string, number> = {};
-  for (const line of read(directory, file).split('\n')) {
-    const blank = line.indexOf(' ');
-    if (blank > 0) out[line.slice(0, blank)] = Number(line.slice(blank + 1));
-  }
-  return out;
-}
-
-/** Reads everything; `directoryOf` gives a controller's directory. */
+/** Reads everything once; `directoryOf` gives a controller's directory. */
 export function readCgroupStats(directoryOf: DirectoryOf, unified: boolean): CgroupStats {
-  return unified ? readV2(directoryOf('memory')) : readV1(directoryOf);
+  const reader = new CgroupReader(directoryOf, unified);
+  try {
+    return reader.read();
+  } finally {
+    reader.close();
+  }
 }
 
-function readV1(directoryOf: DirectoryOf): CgroupStats {
-  const [memory, cpu, cpuacct, blkio] = ['memory', 'cpu', 'cpuacct', 'blkio'].map(directoryOf);
-  const limit = readNumber(memory, 'memory.limit_in_bytes');
-  const throttling = readKeys(cpu, 'cpu.stat');
-  const ticks = readKeys(cpuacct, 'cpuacct.stat');
-  const perCpu = read(cpuacct, 'cpuacct.usage_percpu').trim();
-  return {
-    version: 1,
-    cpu: {
-      usageNs: readNumber(cpuacct, 'cpuacct.usage') ?? 0,
-      userNs: (ticks.user ?? 0) * NS_PER_TICK,
-      systemNs: (ticks.system ?? 0) * NS_PER_TICK,
-      perCpuNs: perCpu === '' ? undefined : perCpu.split(' ').map(Number),
-      periods: throttling.nr_periods ?? 0,
-      throttledPeriods: throttling.nr_throttled ?? 0,
-      throttledNs: throttling.throttled_time ?? 0,
-    },
-    memory: {
-      usage: readNumber(memory, 'memory.usage_in_bytes') ?? 0,
-      maxUsage: readNumber(memory, 'memory.max_usage_in_bytes'),
-      limit: limit === undefined || limit > UNLIMITED_V1 ? undefined : limit,
-      failcnt: readNumber(memory, 'memory.failcnt'),
-      oomKills: readKeys(memory, 'memory.oom_control').oom_kill ?? 0,
-      stat: readKeys(memory, 'memory.stat'),
-    },
-    pids: readPids(directoryOf('pids')),
-    io: {
-      serviceBytes: readBlkio(blkio, 'io_service_bytes_recursive'),
-      serviced: readBlkio(blkio, 'io_serviced_recursive'),
-    },
-  };
-}
-
-const readPids = (directory: string | undefined): CgroupStats['pids'] => ({
-  current: readNumber(directory, 'pids.current') ?? 0,
-  limit: readNumber(directory, 'pids.max'),
-});
-
-/** BFQ keeps its own counts; without that scheduler the throttling layer's are the ones. */
-function readBlkio(directory: string | undefined, file: string): CgroupIo[] {
-  const bfq = parseBlkio(read(directory, `blkio.bfq.${file}`));
-  return bfq.length > 0 ? bfq : parseBlkio(read(directory, `blkio.throttle.${file}`));
-}
-
+/** Lines such as `8:0 Read 4096`; `8:16 12` (time, sectors) has no operation. */
 function parseBlkio(text: string): CgroupIo[] {
   const out: CgroupIo[] = [];
   for (const line of text.split('\n')) {
-    const match = /^(\d+):(\d+) (\w+) (\d+)$/.exec(line);
+    const match = /^(\d+):(\d+)(?: (\w+))? (\d+)$/.exec(line);
     if (match === null) continue; // also the line with the sum of all devices
-    const [, major, minor, op, value] = match;
+    const [, major, minor, op = '', value] = match;
     out.push({
       major: Number(major),
       minor: Number(minor),
@@ -132,36 +236,6 @@ function parseBlkio(text: string): CgroupIo[] {
     });
   }
   return out;
-}
-
-function readV2(directory: string | undefined): CgroupStats {
-  const cpu = readKeys(directory, 'cpu.stat'); // microseconds
-  const io = read(directory, 'io.stat');
-  return {
-    version: 2,
-    cpu: {
-      usageNs: (cpu.usage_usec ?? 0) * 1000,
-      userNs: (cpu.user_usec ?? 0) * 1000,
-      systemNs: (cpu.system_usec ?? 0) * 1000,
-      perCpuNs: undefined,
-      periods: cpu.nr_periods ?? 0,
-      throttledPeriods: cpu.nr_throttled ?? 0,
-      throttledNs: (cpu.throttled_usec ?? 0) * 1000,
-    },
-    memory: {
-      usage: readNumber(directory, 'memory.current') ?? 0,
-      maxUsage: readNumber(directory, 'memory.peak'),
-      limit: readNumber(directory, 'memory.max'),
-      failcnt: undefined,
-      oomKills: readKeys(directory, 'memory.events').oom_kill ?? 0,
-      stat: readKeys(directory, 'memory.stat'),
-    },
-    pids: readPids(directory),
-    io: {
-      serviceBytes: parseIoStat(io, { rbytes: 'Read', wbytes: 'Write' }),
-      serviced: parseIoStat(io, { rios: 'Read', wios: 'Write' }),
-    },
-  };
 }
 
 /** Lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`. */

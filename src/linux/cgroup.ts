@@ -6,7 +6,7 @@
  */
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { type CgroupStats, readCgroupStats } from './cgroup-stats.ts';
+import { CgroupReader, type CgroupStats, readCgroupStats } from './cgroup-stats.ts';
 import { reconfigureFilesystem } from './fs-context.ts';
 import { isErrno } from './libc.ts';
 import { mountFilesystem } from './mount.ts';
@@ -230,6 +230,11 @@ export class Cgroup {
   /** What the group uses; what a missing controller would tell is absent or 0. */
   stats(): CgroupStats {
     return readCgroupStats((controller) => this.directory(controller), this.mounts.mode === 'v2');
+  }
+
+  /** For reading the group's statistics again and again; yours to close. */
+  reader(): CgroupReader {
+    return new CgroupReader((controller) => this.directory(controller), this.mounts.mode === 'v2');
   }
 
   /** How many processes in the group the kernel has killed for want of memory. */

@@ -1,7 +1,7 @@
 /** The kernel, typed: everything this room offers. It knows nothing of containers. */
 
 export * from './cgroup.ts';
-export * from './cgroup-stats.ts';
+export { CgroupReader, type CgroupIo, type CgroupStats } from './cgroup-stats.ts';
 export * from './conntrack.ts';
 export * from './fd.ts';
 export * from './file-flags.ts';
@@ -18,6 +18,7 @@ export * from './mount-overlay.ts';
 export * from './netns.ts';
 export * from './netns-lock.ts';
 export * from './nftables.ts';
+export * from './proc-stat.ts';
 export * from './process.ts';
 export * from './rooted-dir.ts';
 export * from './rtnetlink.ts';
