@@ -37,7 +37,7 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
   ['ContainerLogs', { needs: 'containers.logs' }],
   ['ContainerChanges', { needs: 'containers.changes?' }],
   ['ContainerExport', { needs: 'containers.export?', missing: true }],
-  ['ContainerStats', { needs: 'containers.stats?', missing: true }],
+  ['ContainerStats', { needs: 'containers.stats?' }],
   ['ContainerResize', { needs: 'containers.resize' }],
   ['ContainerStart', { needs: 'containers.start' }],
   ['ContainerStop', { needs: 'containers.stop' }],

@@ -113,6 +113,7 @@ const SHAPES: readonly Shape[] = [
       container.HostConfig = hostConfig;
     },
   },
+  { operation: 'ContainerStats', below: 52, shape: drop('os_type') },
   { operation: 'ContainerInspect', below: ALWAYS, shape: legacyNetworkSettings },
   { operation: 'ContainerInspect', below: 48, shape: drop('ImageManifestDescriptor') },
   { operation: 'ContainerInspect', below: 45, shape: aliasesWithShortId },

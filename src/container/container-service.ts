@@ -29,6 +29,7 @@ import { pruneContainers } from './prune.ts';
 import { renameContainer } from './rename.ts';
 import { policyRestarts } from './restart-backoff.ts';
 import { containerSizes } from './sizes.ts';
+import { StatsService } from './stats.ts';
 import { removeEmptyParent, sweepCgroups } from './sweep.ts';
 import { top } from './top.ts';
 import type { ContainerRecord } from './types.ts';
@@ -49,6 +50,7 @@ export interface LogRequest {
 /** The room's face: every operation on containers. */
 export class ContainerService {
   readonly execs: ExecService;
+  readonly stats: StatsService;
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #lifecycle: Lifecycle;
@@ -65,6 +67,7 @@ export class ContainerService {
     this.#lifecycle = new Lifecycle(deps, this.#containers);
     this.#creation = new Creation(deps, this.#containers, this.#lifecycle);
     this.execs = new ExecService(deps, this.#containers);
+    this.stats = new StatsService(deps, this.#containers);
   }
 
   #paths(id: string): ContainerPaths {
@@ -285,6 +288,7 @@ export class ContainerService {
   /** Lets go of the containers; they run on. */
   close(): void {
     this.execs.close();
+    this.stats.close();
     this.#lifecycle.close();
   }
 }

@@ -7,5 +7,7 @@ export type { ImageFacts } from './create.ts';
 export type { ContainerDeps, ContainerLog, ContainerSnapshots, RuntimeConfig } from './deps.ts';
 export type { ExecService, ExecStartRequest } from './exec.ts';
 export type { ContainerInspect } from './inspect.ts';
+export type { StatsRequest } from './stats.ts';
+export type { StatsSample } from './stats-sample.ts';
 export { formatNs, nowNs, timestamp } from './time.ts';
 export type { ContainerRecord, MountRecord, StateRecord } from './types.ts';

@@ -29,6 +29,7 @@ export function engineBackends(engine: Engine) {
       attach: containers.attach.bind(containers),
       logs: containers.logs.bind(containers),
       top: containers.top.bind(containers),
+      stats: containers.stats.stats.bind(containers.stats),
       pause: containers.pause.bind(containers),
       unpause: containers.unpause.bind(containers),
       changes: (id: string) => engine.changes(id),

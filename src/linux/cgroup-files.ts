@@ -48,7 +48,7 @@ export class CgroupFiles {
 
   /** All of a file; empty when it is missing. */
   text(name: string): string {
-    return BUFFER.latin1Slice(0, this.#read(name));
+    return BUFFER.toString('latin1', 0, this.#read(name));
   }
 
   /** A file that holds one number; undefined when it is missing, and for `max`. */
@@ -65,7 +65,7 @@ export class CgroupFiles {
       while (blank < end && BUFFER[blank] !== BLANK) blank++;
       let feed = blank;
       while (feed < end && BUFFER[feed] !== FEED) feed++;
-      const key = BUFFER.latin1Slice(at, blank);
+      const key = BUFFER.toString('latin1', at, blank);
       if (wanted === undefined || wanted.has(key)) out[key] = digits(blank + 1, feed) ?? 0;
       at = feed + 1;
     }

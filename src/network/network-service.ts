@@ -349,6 +349,12 @@ export class NetworkService {
     };
   }
 
+  /** The interfaces that a container's networks gave it (`eth0`, …); none with the host's network or without any. */
+  interfaceNames(containerId: string): string[] {
+    const endpoints = this.#sandboxes.get(containerId)?.endpoints ?? [];
+    return endpoints.flatMap(({ link, interfaceName }) => (link === '' ? [] : [interfaceName]));
+  }
+
   /** Names follow a container that is renamed. */
   rename(containerId: string, name: string): void {
     this.#sandboxes.rename(containerId, name);

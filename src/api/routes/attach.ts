@@ -8,6 +8,7 @@ import { backend, optional } from '../presence.ts';
 import { systemErrorFrame } from '../progress.ts';
 import type { ApiRequest } from '../request.ts';
 import type { Route } from '../router.ts';
+import { shapeAnswer } from '../shapes.ts';
 import { handshakeAnswer, WebSocketStream } from '../websocket.ts';
 
 /** The routes that stream to and from a container. */
@@ -138,7 +139,9 @@ async function stats(r: ApiRequest, containers: ContainerBackend): Promise<void>
     return;
   }
   const lines = async function* (): AsyncGenerator<string> {
-    for await (const sample of samples) yield `${JSON.stringify(sample)}\n`;
+    for await (const sample of samples) {
+      yield `${JSON.stringify(shapeAnswer('ContainerStats', r.version, sample))}\n`;
+    }
   };
   const res = r.startStream('application/json');
   await new Promise<void>((resolve) => pipeline(lines, res, () => resolve()));
