@@ -12,6 +12,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import { logSettings } from './log-config.ts';
 import { generateName } from './names.ts';
 import { containerPaths } from './paths.ts';
+import { checkResources } from './resource-checks.ts';
 import { createWarnings } from './spec-input.ts';
 
 /** Makes containers: a record from the request and the image, then directory, layer and volumes, then the row. */
@@ -35,9 +36,10 @@ export class Creation {
     const deps = this.#deps;
     const name = request.name?.replace(/^\//, '') || generateName((taken) => this.#containers.hasName(taken));
     this.#containers.checkName(name);
+    const limits = checkResources(config.HostConfig ?? {}, { update: false });
     const image = deps.resolveImage(config.Image ?? '');
     const record = makeRecord(
-      config,
+      { ...config, HostConfig: limits.config },
       image,
       name,
       {
@@ -56,7 +58,7 @@ export class Creation {
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
       );
     }
-    const warnings = createWarnings(deps, record);
+    const warnings = [...limits.warnings, ...createWarnings(deps, record)];
     const container = new Container(record);
     this.#containers.claim(container);
     // Who finds it by its name meanwhile waits until it is complete.

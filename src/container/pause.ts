@@ -1,4 +1,5 @@
-import { conflict } from '../errdefs/index.ts';
+import { setTimeout } from 'node:timers/promises';
+import { conflict, system } from '../errdefs/index.ts';
 import { cgroupMode, isErrno } from '../linux/index.ts';
 import { containerCgroup } from './cgroup.ts';
 import type { Container } from './container.ts';
@@ -25,6 +26,31 @@ export function freeze(
   }
 }
 
+/** Milliseconds that the kernel may take to freeze every task. */
+const PATIENCE = 5000;
+
+/**
+ * The kernel freezes in its own time: a task in a system call only at its end.
+ * @throws Conflict when the container ended meanwhile; System when a task does not freeze, and thaws the others then
+ */
+async function untilFrozen(deps: PauseDeps, container: Container): Promise<void> {
+  const { record } = container;
+  const cgroup = containerCgroup(deps, record);
+  const due = Date.now() + PATIENCE;
+  for (let wait = 1; !cgroup.frozen(); wait = Math.min(wait * 2, 50)) {
+    if (!container.running) throw conflict(`Container ${record.id} is not running`);
+    if (Date.now() > due) {
+      freeze(deps, record, false);
+      throw system(`Cannot pause container ${record.id}: unable to freeze`, {
+        hint: 'A process of it hangs in the kernel (state D), for instance on a dead network file system',
+      });
+    }
+    await setTimeout(wait);
+    // v1: a task that was forked meanwhile is caught by asking again.
+    freeze(deps, record, true);
+  }
+}
+
 type PauseDeps = Pick<ContainerDeps, 'cgroupParent' | 'onEvent'>;
 
 /** @param asked what the client called the container @throws Conflict when it is paused already or does not run */
@@ -34,11 +60,12 @@ export function pauseContainer(
   container: Container,
   asked: string,
 ): Promise<void> {
-  return container.lock.run(() => {
+  return container.lock.run(async () => {
     const { record } = container;
     if (record.state.status === 'paused') throw conflict(`Container ${asked} is already paused`);
     if (!container.running) throw conflict(`Container ${asked} is not running`);
     freeze(deps, record, true);
+    await untilFrozen(deps, container);
     record.state.status = 'paused';
     containers.save(container);
     deps.onEvent('pause', record);

@@ -2,10 +2,9 @@
 
 import type { ContainerConfig, HostConfig } from '@docker/node-sdk';
 import { conflict, invalidParameter, messageOf } from '../errdefs/index.ts';
-import { cpuCount, signalNumber } from '../linux/index.ts';
+import { signalNumber } from '../linux/index.ts';
 import { normalizeCapabilities } from '../runtime/index.ts';
 
-const MIN_MEMORY = 6 * 1024 * 1024;
 const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
 /** Log drivers there are, with the options each takes. */
 const LOG_OPTIONS: Readonly<Record<string, readonly string[]>> = {
@@ -51,7 +50,7 @@ export function validateCreate(
   if (!['', 'default'].includes(hostConfig.Isolation ?? '')) {
     throw invalidParameter(`invalid isolation '${hostConfig.Isolation}' on linux`);
   }
-  validateResources(hostConfig);
+  validateScores(hostConfig);
   validateModes(config, hostConfig);
   validateRestart(hostConfig);
   validateLog(hostConfig);
@@ -91,69 +90,11 @@ function validateTmpfs(path: string, options: string): void {
   }
 }
 
-function validateResources(host: HostConfig): void {
-  const memory = host.Memory ?? 0;
-  const swap = host.MemorySwap ?? 0;
-  if (memory !== 0 && memory < MIN_MEMORY) throw invalidParameter('Minimum memory limit allowed is 6MB');
-  if (memory > 0 && swap > 0 && swap < memory) {
-    throw invalidParameter('Minimum memoryswap limit should be larger than memory limit, see usage');
-  }
-  if (memory === 0 && swap > 0) {
-    throw invalidParameter('You should always set the Memory limit when using Memoryswap limit, see usage');
-  }
-  const reservation = host.MemoryReservation ?? 0;
-  if (reservation > 0 && reservation < MIN_MEMORY) {
-    throw invalidParameter('Minimum memory reservation allowed is 6MB');
-  }
-  if (memory > 0 && reservation > memory) {
-    throw invalidParameter('Minimum memory limit can not be less than memory reservation limit, see usage');
-  }
-  const swappiness = host.MemorySwappiness ?? -1;
-  if (swappiness < -1 || swappiness > 100) {
-    throw invalidParameter(`Invalid value: ${swappiness}, valid memory swappiness range is 0-100`);
-  }
-  const nano = host.NanoCpus ?? 0;
-  if (nano > 0 && (host.CpuPeriod || host.CpuQuota)) {
-    throw invalidParameter('Conflicting options: Nano CPUs and CPU Period cannot both be set');
-  }
-  const count = cpuCount();
-  if (nano < 0 || nano > count * 1e9) {
-    throw invalidParameter(
-      `range of CPUs is from 0.01 to ${count}.00, as there are only ${count} CPUs available`,
-    );
-  }
-  validateCpus(host.CpusetCpus ?? '', count);
-  const period = host.CpuPeriod ?? 0;
-  if (period !== 0 && (period < 1000 || period > 1_000_000)) {
-    throw invalidParameter(
-      'CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)',
-    );
-  }
-  if ((host.CpuQuota ?? 0) > 0 && host.CpuQuota! < 1000) {
-    throw invalidParameter('CPU cfs quota can not be less than 1ms (i.e. 1000)');
-  }
-  const weight = host.BlkioWeight ?? 0;
-  if (weight !== 0 && (weight < 10 || weight > 1000)) {
-    throw invalidParameter('Range of blkio weight is from 10 to 1000');
-  }
+function validateScores(host: HostConfig): void {
   if ((host.ShmSize ?? 0) < 0) throw invalidParameter('SHM size can not be less than 0');
   const score = host.OomScoreAdj ?? 0;
   if (score < -1000 || score > 1000) {
     throw invalidParameter(`Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
-  }
-}
-
-/** @param list of cpuset(7): `0-2,4` */
-function validateCpus(list: string, count: number): void {
-  if (list === '') return;
-  const ranges = list.split(',').map((range) => /^(\d+)(?:-(\d+))?$/.exec(range.trim()));
-  if (ranges.some((range) => range === null || Number(range[2] ?? range[1]) < Number(range[1]))) {
-    throw invalidParameter(`Invalid value ${list} for cpuset cpus: invalid format: ${list}`);
-  }
-  if (ranges.some((range) => Number(range![2] ?? range![1]) >= count)) {
-    throw invalidParameter(
-      `Requested CPUs are not available - requested ${list}, available: ${count === 1 ? '0' : `0-${count - 1}`}`,
-    );
   }
 }
 

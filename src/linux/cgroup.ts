@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { CgroupReader, type CgroupStats, readCgroupStats } from './cgroup-stats.ts';
 import { reconfigureFilesystem } from './fs-context.ts';
-import { isErrno } from './libc.ts';
+import { isErrno, SyscallError } from './libc.ts';
 import { mountFilesystem } from './mount.ts';
 import { readMountInfo } from './mount-info.ts';
 
@@ -24,6 +24,7 @@ export interface CgroupMounts {
   unified: string | undefined;
 }
 
+const ENOENT = 2;
 const CGROUP_ROOT = '/sys/fs/cgroup';
 const NOT_CONTROLLERS =
   /^(rw|ro|xattr|nsdelegate|noprefix|clone_children|cpuset_v2_mode|favordynmods|none)$|^release_agent=/;
@@ -139,6 +140,11 @@ export class Cgroup {
     this.mounts = in_;
   }
 
+  /** Whether it is a group of cgroup v2. */
+  get unified(): boolean {
+    return this.mounts.mode === 'v2';
+  }
+
   /** The group's directory for `controller`; undefined when the machine has no hierarchy with it. */
   directory(controller: string): string | undefined {
     const { mode, v1, unified } = this.mounts;
@@ -202,6 +208,25 @@ export class Cgroup {
     const directory = this.directory(file.slice(0, file.indexOf('.')));
     if (directory === undefined) throw new Error(`no cgroup controller for ${file}`);
     fs.writeFileSync(join(directory, file), value);
+  }
+
+  /** Reads a setting such as `memory.max`, without its final newline. @throws `ENOENT` when there is no such file */
+  read(file: string): string {
+    const directory = this.directory(file.slice(0, file.indexOf('.')));
+    if (directory === undefined) throw new SyscallError('open', ENOENT, file);
+    return fs.readFileSync(join(directory, file), 'utf8').trimEnd();
+  }
+
+  /** Whether all tasks of the group are frozen. False also when it is gone. */
+  frozen(): boolean {
+    try {
+      return this.unified
+        ? /^frozen 1$/m.test(this.read('cgroup.events'))
+        : this.read('freezer.state') === 'FROZEN';
+    } catch (err) {
+      if (isErrno(err, 'ENOENT', 'ENODEV')) return false;
+      throw err;
+    }
   }
 
   /**

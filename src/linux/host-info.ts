@@ -1,8 +1,6 @@
 /** Facts about this machine. What cannot change while it is up is read once. */
 import fs from 'node:fs';
 import os from 'node:os';
-import { join } from 'node:path';
-import { availableControllers, cgroupMounts } from './cgroup.ts';
 
 function once<T>(fn: () => T): () => T {
   let value: { v: T } | undefined;
@@ -75,63 +73,3 @@ export const securityModules: () => readonly string[] = once(() => {
     return fs.existsSync('/sys/module/apparmor/parameters/enabled') ? ['apparmor'] : [];
   }
 });
-
-/** Which limits the control groups of this machine can set. */
-export interface CgroupFeatures {
-  memoryLimit: boolean;
-  swapLimit: boolean;
-  oomKillDisable: boolean;
-  cpuShares: boolean;
-  cpuCfsQuota: boolean;
-  cpuset: boolean;
-  pidsLimit: boolean;
-  blkioWeight: boolean;
-  blkioThrottle: boolean;
-  devices: boolean;
-  freezer: boolean;
-}
-
-/** Reads which limits can be set; v1 tells by the files in its hierarchies' roots. */
-export const cgroupFeatures: () => CgroupFeatures = once(() => {
-  const { mode, v1 } = cgroupMounts();
-  const controllers = new Set(availableControllers());
-  if (mode === 'v2') {
-    return {
-      memoryLimit: controllers.has('memory'),
-      swapLimit: controllers.has('memory') && swapAccounted(),
-      oomKillDisable: false,
-      cpuShares: controllers.has('cpu'),
-      cpuCfsQuota: controllers.has('cpu'),
-      cpuset: controllers.has('cpuset'),
-      pidsLimit: controllers.has('pids'),
-      blkioWeight: controllers.has('io'),
-      blkioThrottle: controllers.has('io'),
-      devices: true,
-      freezer: true,
-    };
-  }
-  const has = (controller: string, file: string): boolean => {
-    const root = v1.get(controller);
-    return root !== undefined && fs.existsSync(join(root, file));
-  };
-  return {
-    memoryLimit: has('memory', 'memory.limit_in_bytes'),
-    swapLimit: has('memory', 'memory.memsw.limit_in_bytes'),
-    oomKillDisable: has('memory', 'memory.oom_control'),
-    cpuShares: has('cpu', 'cpu.shares'),
-    cpuCfsQuota: has('cpu', 'cpu.cfs_quota_us'),
-    cpuset: has('cpuset', 'cpuset.cpus'),
-    pidsLimit: controllers.has('pids'),
-    blkioWeight: has('blkio', 'blkio.weight'),
-    blkioThrottle: has('blkio', 'blkio.throttle.read_bps_device'),
-    devices: controllers.has('devices'),
-    freezer: controllers.has('freezer'),
-  };
-});
-
-/** v2 has memory.swap.max in every group but the root; our own group tells, else the kernel's default (on) counts. */
-function swapAccounted(): boolean {
-  const own = /^0::(.*)$/m.exec(fs.readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
-  const unified = cgroupMounts().unified ?? '/sys/fs/cgroup';
-  return own === '/' || fs.existsSync(join(unified, own, 'memory.swap.max'));
-}

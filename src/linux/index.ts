@@ -1,6 +1,7 @@
 /** The kernel, typed: everything this room offers. It knows nothing of containers. */
 
 export * from './cgroup.ts';
+export * from './cgroup-features.ts';
 export { type CgroupIo, CgroupReader, type CgroupStats } from './cgroup-stats.ts';
 export * from './conntrack.ts';
 export * from './fd.ts';

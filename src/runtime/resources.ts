@@ -7,8 +7,76 @@ import type { SpecResources, SpecThrottle } from './spec-types.ts';
 
 /** The period, in microseconds, that `--cpus` is expressed in. */
 const CPU_PERIOD = 100_000;
+const CPU_PERIOD_MAX = 1_000_000;
+const CPU_QUOTA_MIN = 1000;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What can be set to something a machine lacks, and how Docker says so. In Docker's order. */
+const NEEDS: readonly (readonly [
+  feature: keyof CgroupFeatures,
+  warning: string,
+  ...keys: (keyof SpecResourceConfig)[],
+])[] = [
+  ['memoryLimit', lacks('memory limit capabilities', 'Limitation discarded.'), 'Memory', 'MemorySwap'],
+  [
+    'memorySwappiness',
+    lacks('memory swappiness capabilities', 'Memory swappiness discarded.'),
+    'MemorySwappiness',
+  ],
+  [
+    'memoryReservation',
+    lacks('memory soft limit capabilities', 'Limitation discarded.'),
+    'MemoryReservation',
+  ],
+  [
+    'oomKillDisable',
+    'Your kernel does not support OomKillDisable. OomKillDisable discarded.',
+    'OomKillDisable',
+  ],
+  ['pidsLimit', lacks('PIDs limit capabilities', 'PIDs limit discarded.'), 'PidsLimit'],
+  ['cpuShares', lacks('CPU shares', 'Shares discarded.'), 'CpuShares'],
+  ['cpuCfsQuota', lacks('CPU CFS scheduler', 'NanoCPUs discarded.'), 'NanoCpus'],
+  [
+    'cpuCfsQuota',
+    'Your kernel does not support CPU CFS scheduler. CPU period/quota discarded.',
+    'CpuPeriod',
+    'CpuQuota',
+  ],
+  [
+    'cpuRealtime',
+    lacks('CPU real-time scheduler', 'Real-time limits discarded.'),
+    'CpuRealtimePeriod',
+    'CpuRealtimeRuntime',
+  ],
+  ['cpuset', lacks('cpuset', 'Cpuset discarded.'), 'CpusetCpus', 'CpusetMems'],
+  ['blkioWeight', lacks('Block I/O weight', 'Weight discarded.'), 'BlkioWeight'],
+  ['blkioWeightDevice', lacks('Block I/O weight_device', 'Weight-device discarded.'), 'BlkioWeightDevice'],
+  [
+    'blkioReadBps',
+    lacks('BPS Block I/O read limit', 'Block I/O BPS read limit discarded.'),
+    'BlkioDeviceReadBps',
+  ],
+  [
+    'blkioWriteBps',
+    lacks('BPS Block I/O write limit', 'Block I/O BPS write limit discarded.'),
+    'BlkioDeviceWriteBps',
+  ],
+  [
+    'blkioReadIops',
+    lacks('IOPS Block read limit', 'Block I/O IOPS read limit discarded.'),
+    'BlkioDeviceReadIOps',
+  ],
+  [
+    'blkioWriteIops',
+    lacks('IOPS Block write limit', 'Block I/O IOPS write limit discarded.'),
+    'BlkioDeviceWriteIOps',
+  ],
+];
+
+function lacks(what: string, then: string): string {
+  return `Your kernel does not support ${what} or the cgroup is not mounted. ${then}`;
+}
 
 /**
  * `config` without what this machine's control groups cannot do, and what that is, as Docker warns
@@ -20,57 +88,15 @@ export function supportedResources<T extends SpecResourceConfig>(
 ): { config: T; warnings: string[] } {
   const out: Mutable<SpecResourceConfig> = { ...config };
   const warnings: string[] = [];
-  const drop = (supported: boolean, message: string, ...keys: (keyof SpecResourceConfig)[]): void => {
-    const set = keys.filter((key) => isSet(out[key]));
-    if (supported || set.length === 0) return;
-    for (const key of set) delete out[key];
-    warnings.push(message);
-  };
-  const lacks = (what: string, then: string): string =>
-    `Your kernel does not support ${what} or the cgroup is not mounted. ${then}`;
-  drop(
-    features.memoryLimit,
-    lacks('memory limit capabilities', 'Limitation discarded.'),
-    'Memory',
-    'MemorySwap',
-  );
-  if ((out.MemorySwap ?? 0) > 0) {
-    drop(features.swapLimit, lacks('swap limit capabilities', 'Memory limited without swap.'), 'MemorySwap');
+  for (const [feature, warning, ...keys] of NEEDS) {
+    if (features[feature]) continue;
+    if (keys.some((key) => isSet(out[key]))) warnings.push(warning);
+    for (const key of keys) delete out[key];
   }
-  drop(
-    features.memoryLimit,
-    lacks('memory soft limit capabilities', 'Limitation discarded.'),
-    'MemoryReservation',
-  );
-  drop(
-    features.oomKillDisable,
-    'Your kernel does not support OomKillDisable. OomKillDisable discarded.',
-    'OomKillDisable',
-  );
-  drop(features.pidsLimit, lacks('PIDs limit capabilities', 'PIDs limit discarded.'), 'PidsLimit');
-  drop(features.cpuShares, lacks('CPU shares', 'Shares discarded.'), 'CpuShares');
-  drop(
-    features.cpuCfsQuota,
-    lacks('CPU CFS scheduler', 'NanoCPUs, period and quota discarded.'),
-    'NanoCpus',
-    'CpuPeriod',
-    'CpuQuota',
-  );
-  drop(features.cpuset, lacks('cpuset', 'Cpuset discarded.'), 'CpusetCpus', 'CpusetMems');
-  drop(
-    features.blkioWeight,
-    lacks('Block I/O weight', 'Weight discarded.'),
-    'BlkioWeight',
-    'BlkioWeightDevice',
-  );
-  drop(
-    features.blkioThrottle,
-    lacks('block I/O throttling', 'Limits discarded.'),
-    'BlkioDeviceReadBps',
-    'BlkioDeviceWriteBps',
-    'BlkioDeviceReadIOps',
-    'BlkioDeviceWriteIOps',
-  );
+  if (isSet(out.Memory) && out.MemorySwap !== -1 && !features.swapLimit) {
+    warnings.push(lacks('swap limit capabilities', 'Memory limited without swap.'));
+    out.MemorySwap = -1;
+  }
   return { config: out as T, warnings };
 }
 
@@ -118,7 +144,7 @@ function cpuResources(config: SpecResourceConfig): SpecResources['cpu'] {
   const nano = config.NanoCpus ?? 0;
   return nonEmpty({
     ...(shares > 0 ? { shares } : {}),
-    ...(nano > 0 ? { period: CPU_PERIOD, quota: Math.trunc((nano * CPU_PERIOD) / 1e9) } : {}),
+    ...(nano > 0 ? cpuTime(nano) : {}),
     ...(config.CpuPeriod ? { period: config.CpuPeriod } : {}),
     ...(config.CpuQuota ? { quota: config.CpuQuota } : {}),
     ...(config.CpuRealtimePeriod ? { realtimePeriod: config.CpuRealtimePeriod } : {}),
@@ -126,6 +152,13 @@ function cpuResources(config: SpecResourceConfig): SpecResources['cpu'] {
     ...(config.CpusetCpus ? { cpus: config.CpusetCpus } : {}),
     ...(config.CpusetMems ? { mems: config.CpusetMems } : {}),
   });
+}
+
+/** The kernel gives no less than a millisecond at a time: a smaller share is of a longer period. */
+function cpuTime(nanoCpus: number): { period: number; quota: number } {
+  const quota = Math.trunc((nanoCpus * CPU_PERIOD) / 1e9);
+  if (quota >= CPU_QUOTA_MIN) return { period: CPU_PERIOD, quota };
+  return { period: CPU_PERIOD_MAX, quota: Math.max(CPU_QUOTA_MIN, Math.trunc(nanoCpus / 1000)) };
 }
 
 function blockIoResources(config: SpecResourceConfig): SpecResources['blockIO'] {
