@@ -26,6 +26,8 @@ export interface EngineOptions {
   images?: string[];
   /** More flags for the daemon. */
   flags?: string[];
+  /** Another daemon than {@link engineName}: `wharfd`, `dockerd`, or the path of a dockerd. */
+  daemon?: string;
 }
 
 /** A command-line client bound to an engine. */
@@ -73,11 +75,13 @@ export class TestEngine {
   readonly socket: string;
   readonly log: string;
   readonly #flags: readonly string[];
+  readonly #program: string;
   #daemon: ChildProcess | undefined;
   #ended: string | undefined;
   readonly #helpers: Running[] = [];
 
-  private constructor(sandbox: Sandbox, flags: readonly string[]) {
+  private constructor(sandbox: Sandbox, flags: readonly string[], program: string) {
+    this.#program = program;
     this.sandbox = sandbox;
     this.socket = join(sandbox.directory, 'engine.sock');
     this.client = new EngineClient(this.socket);
@@ -89,7 +93,7 @@ export class TestEngine {
 
   static async start(options: EngineOptions = {}): Promise<TestEngine> {
     const sandbox = await Sandbox.create();
-    const engine = new TestEngine(sandbox, options.flags ?? []);
+    const engine = new TestEngine(sandbox, options.flags ?? [], options.daemon ?? engineName);
     try {
       await engine.launch();
       for (const name of options.images ?? []) await engine.load(name);
@@ -118,7 +122,7 @@ export class TestEngine {
       ],
       ...['--pidfile', join(directory, 'pid'), '--cgroup-parent', cgroupParent],
     ];
-    if (engineName === 'dockerd') return ['dockerd', ...common, ...this.#flags];
+    if (this.#program !== 'wharfd') return [this.#program, ...common, ...this.#flags];
     return [join(REPOSITORY, 'bin/wharfd'), ...common, '--log-level', 'debug', ...this.#flags];
   }
 
@@ -246,7 +250,7 @@ export class TestEngine {
       await Promise.all(this.#helpers.map((helper) => helper.ended));
       if (this.#ended !== undefined) throw new Error(`${this.#ended} during the tests\n${this.logTail()}`);
       await this.signal('SIGTERM');
-      if (engineName === 'dockerd') return;
+      if (this.#program !== 'wharfd') return;
       const { mounts, processes, cgroups } = await this.holdings();
       assert.deepEqual(
         { mounts, processes, cgroups },
