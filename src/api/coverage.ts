@@ -43,7 +43,7 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
   ['ContainerStop', { needs: 'containers.stop' }],
   ['ContainerRestart', { needs: 'containers.restart' }],
   ['ContainerKill', { needs: 'containers.kill' }],
-  ['ContainerUpdate', { needs: 'containers.update?', missing: true }],
+  ['ContainerUpdate', { needs: 'containers.update?' }],
   ['ContainerRename', { needs: 'containers.rename' }],
   ['ContainerPause', { needs: 'containers.pause?' }],
   ['ContainerUnpause', { needs: 'containers.unpause?' }],

@@ -33,6 +33,7 @@ import { StatsService } from './stats.ts';
 import { removeEmptyParent, sweepCgroups } from './sweep.ts';
 import { top } from './top.ts';
 import type { ContainerRecord } from './types.ts';
+import { UpdateService } from './update.ts';
 import { type WaitCondition, waitFor } from './wait.ts';
 
 export interface LogRequest {
@@ -51,6 +52,7 @@ export interface LogRequest {
 export class ContainerService {
   readonly execs: ExecService;
   readonly stats: StatsService;
+  readonly updates: UpdateService;
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #lifecycle: Lifecycle;
@@ -68,6 +70,7 @@ export class ContainerService {
     this.#creation = new Creation(deps, this.#containers, this.#lifecycle);
     this.execs = new ExecService(deps, this.#containers);
     this.stats = new StatsService(deps, this.#containers);
+    this.updates = new UpdateService(deps, this.#containers);
   }
 
   #paths(id: string): ContainerPaths {
@@ -98,6 +101,7 @@ export class ContainerService {
     await Promise.all(
       [...this.#containers.all()].map((container) => this.#lifecycle.recovery.reconcile(container)),
     );
+    await this.updates.resume();
     for (const id of this.idsWithTraces()) {
       if (!known.has(id) && /^[0-9a-f]{64}$/.test(id)) await this.#lifecycle.recovery.removeOrphan(id);
     }

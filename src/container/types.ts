@@ -77,6 +77,8 @@ export interface ContainerRecord {
   /** What the container runs as: the request over the image's config. */
   config: ContainerConfig;
   hostConfig: HostConfig;
+  /** The host config before an update that the kernel has not been told of yet. */
+  updating?: HostConfig;
   /** NetworkingConfig.EndpointsConfig of the request. */
   endpoints: Record<string, EndpointSettings>;
   mounts: MountRecord[];

@@ -137,7 +137,8 @@ function validateModes(config: ContainerConfig, host: HostConfig): void {
   }
 }
 
-function validateRestart(host: HostConfig): void {
+/** @throws InvalidParameter */
+export function validateRestart(host: HostConfig): void {
   const policy = host.RestartPolicy ?? {};
   const name = policy.Name ?? '';
   if (!RESTART_POLICIES.includes(name)) {

@@ -32,6 +32,7 @@ export function engineBackends(engine: Engine) {
       stats: containers.stats.stats.bind(containers.stats),
       pause: containers.pause.bind(containers),
       unpause: containers.unpause.bind(containers),
+      update: containers.updates.update.bind(containers.updates),
       changes: (id: string) => engine.changes(id),
       prune: containers.prune.bind(containers),
     },

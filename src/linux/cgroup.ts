@@ -5,6 +5,7 @@
  * A group's path (`/wharf/<id>`) is the same in every v1 hierarchy, and below the one mount in v2.
  */
 import fs from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CgroupReader, type CgroupStats, readCgroupStats } from './cgroup-stats.ts';
 import { reconfigureFilesystem } from './fs-context.ts';
@@ -208,6 +209,13 @@ export class Cgroup {
     const directory = this.directory(file.slice(0, file.indexOf('.')));
     if (directory === undefined) throw new Error(`no cgroup controller for ${file}`);
     fs.writeFileSync(join(directory, file), value);
+  }
+
+  /** {@link write} off the main thread, for what takes the kernel long. */
+  async writeAsync(file: string, value: string): Promise<void> {
+    const directory = this.directory(file.slice(0, file.indexOf('.')));
+    if (directory === undefined) throw new SyscallError('open', ENOENT, file);
+    await writeFile(join(directory, file), value);
   }
 
   /** Reads a setting such as `memory.max`, without its final newline. @throws `ENOENT` when there is no such file */

@@ -2,6 +2,7 @@
 
 export * from './cgroup.ts';
 export * from './cgroup-features.ts';
+export { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
 export { type CgroupIo, CgroupReader, type CgroupStats } from './cgroup-stats.ts';
 export * from './conntrack.ts';
 export * from './fd.ts';

@@ -21,6 +21,7 @@ export { MASKED_PATHS, READONLY_PATHS } from './protected-paths.ts';
 export { specResources, supportedResources } from './resources.ts';
 export { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
 export { RuntimeError } from './runtime-error.ts';
+export { updateByRuntime } from './runtime-update.ts';
 export { customSeccomp, defaultSeccomp } from './seccomp.ts';
 export { parseSecurityOpts, type SecurityOptions } from './security-opt.ts';
 export { connectShim, readExit, startShim } from './shim-client.ts';

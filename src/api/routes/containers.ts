@@ -134,7 +134,8 @@ export function containerRoutes(backends: Backends): Route[] {
       path: '/containers/{id}/update',
       handler: async (r) => {
         const update = optional(containers(), 'update');
-        const changes = (await r.body<ContainerUpdateRequest>(updateRequest)) ?? {};
+        const changes = await r.body<ContainerUpdateRequest>(updateRequest);
+        if (!changes) throw invalidParameter('invalid JSON: EOF');
         if (typeof changes.PidsLimit === 'number' && changes.PidsLimit <= 0) changes.PidsLimit = 0;
         r.json(200, await update(r.param('id'), changes));
       },
