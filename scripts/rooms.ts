@@ -8,7 +8,9 @@ export const GROUND = ['errdefs', 'store', 'filters'] as const;
 
 const BELOW_CONTAINER = [
   'linux',
+  'workers',
   'oci',
+  'archive',
   'content',
   'snapshot',
   'distribution',
@@ -26,7 +28,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   linux: [],
   oci: [],
   content: ['oci'],
-  snapshot: ['linux', 'oci', 'content'],
+  workers: ['linux'],
+  archive: ['linux', 'workers', 'oci'],
+  snapshot: ['linux', 'workers', 'oci', 'archive', 'content'],
   distribution: ['oci', 'content'],
   image: ['oci', 'content', 'snapshot', 'distribution'],
   runtime: ['linux', 'oci'],

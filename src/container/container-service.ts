@@ -18,6 +18,7 @@ import { ContainerStore } from './container-store.ts';
 import { Creation } from './creation.ts';
 import type { ContainerDeps } from './deps.ts';
 import { ExecService } from './exec.ts';
+import { FileService } from './files.ts';
 import { type ContainerInspect, inspectContainer } from './inspect.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type ListRequest, listContainers, summarize } from './list.ts';
@@ -53,6 +54,7 @@ export class ContainerService {
   readonly execs: ExecService;
   readonly stats: StatsService;
   readonly updates: UpdateService;
+  readonly files: FileService;
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #lifecycle: Lifecycle;
@@ -71,6 +73,7 @@ export class ContainerService {
     this.execs = new ExecService(deps, this.#containers);
     this.stats = new StatsService(deps, this.#containers);
     this.updates = new UpdateService(deps, this.#containers);
+    this.files = new FileService(deps, this.#containers);
   }
 
   #paths(id: string): ContainerPaths {

@@ -2,6 +2,7 @@
 import type { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { CdiRegistry } from '../runtime/index.ts';
+import type { LentMount } from '../snapshot/index.ts';
 import type { Store } from '../store/index.ts';
 import type { VolumeService } from '../volume/index.ts';
 import type { ImageFacts } from './create.ts';
@@ -12,6 +13,8 @@ export interface ContainerSnapshots {
   prepare(key: string, diffIds: Digest[]): void;
   mount(key: string, target: string): void;
   unmount(target: string): void;
+  /** @param at where it is mounted, if it is */
+  lend(key: string, at?: string): LentMount;
   remove(key: string): void | Promise<void>;
   usage(key: string): Promise<{ bytes: number; inodes: number }>;
   layerSize(diffId: Digest): number;

@@ -107,6 +107,7 @@ export class Engine {
         prepare: (key, diffIds) => this.#snapshots.prepare(key, diffIds, { initFiles: true }),
         mount: (key, target) => this.#snapshots.mount(key, target),
         unmount: (target) => this.#snapshots.unmount(target),
+        lend: (key, at) => this.#snapshots.lend(key, at),
         remove: (key) => this.#snapshots.remove(key),
         usage: (key) => this.#snapshots.usage(key),
         layerSize: (diffId) => this.#snapshots.layerSize(diffId),
@@ -161,6 +162,7 @@ export class Engine {
 
   async #close(closeNetworks: () => void | Promise<void>): Promise<void> {
     this.containers.close();
+    await this.containers.files.close();
     await closeNetworks();
     await this.#snapshots.close();
     this.#store.close();

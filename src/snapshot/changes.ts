@@ -3,10 +3,11 @@
  * changed; what a deleted or replaced directory held is not listed one by one.
  */
 import fs, { type BigIntStats } from 'node:fs';
+import { joinBytes } from '../archive/index.ts';
 import { closeFd, O, RootedDir } from '../linux/index.ts';
 import { isOpaque, isWhiteoutStat } from './overlay-format.ts';
 import type { Change, ChangeKind } from './types.ts';
-import { joinBytes, Pace, type UpperEntry, upperEntries } from './upper-walk.ts';
+import { Pace, type UpperEntry, upperEntries } from './upper-walk.ts';
 
 const MODIFIED: ChangeKind = 0;
 const ADDED: ChangeKind = 1;

@@ -15,5 +15,6 @@
  */
 export { GrowingFile } from './growing-file.ts';
 export { dockerInitFiles } from './init-layer.ts';
+export type { LentMount } from './lending.ts';
 export { Snapshotter } from './snapshotter.ts';
 export type * from './types.ts';

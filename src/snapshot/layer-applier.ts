@@ -5,10 +5,10 @@ import { Readable } from 'node:stream';
 import { cancelled, isKind, messageOf } from '../errdefs/index.ts';
 import { markTopDir } from '../linux/index.ts';
 import type { Digest } from '../oci/index.ts';
+import type { SnapshotPool } from './jobs.ts';
 import { bootId, type LayerStore } from './layer-store.ts';
 import type { Trash } from './trash.ts';
 import type { AppliedLayer, ApplyLimits, ApplyOptions } from './types.ts';
-import type { WorkerPool } from './worker-pool.ts';
 
 export const defaultLimits: ApplyLimits = {
   maxBytes: 2 ** 40,
@@ -21,8 +21,8 @@ const SYNC_DELAY_MS = 1000;
 
 export class LayerApplier {
   readonly #layers: LayerStore;
-  readonly #pool: WorkerPool;
-  readonly #chores: WorkerPool;
+  readonly #pool: SnapshotPool;
+  readonly #chores: SnapshotPool;
   readonly #trash: Trash;
   readonly #temp: string;
   readonly #limits: ApplyLimits;
@@ -34,8 +34,8 @@ export class LayerApplier {
 
   constructor(o: {
     layers: LayerStore;
-    pool: WorkerPool;
-    chores: WorkerPool;
+    pool: SnapshotPool;
+    chores: SnapshotPool;
     trash: Trash;
     temp: string;
     limits: Partial<ApplyLimits>;

@@ -1,4 +1,4 @@
-/** Where a worker gets the bytes of a layer archive from: a file, a file that still grows, or messages. */
+/** Where a worker gets the bytes of a layer archive from, when not from messages: a file, or one that still grows. */
 import fs from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { dataLoss } from '../errdefs/index.ts';
@@ -76,48 +76,5 @@ export async function* readLayerFile(
     }
   } finally {
     fs.closeSync(fd);
-  }
-}
-
-/** The receiving end of a stream that comes by messages; `pull` asks for one more. */
-export class MessageSource {
-  readonly #pull: () => void;
-  readonly #queue: Buffer[] = [];
-  #ended = false;
-  #error: Error | undefined;
-  #wake: (() => void) | undefined;
-
-  constructor(pull: () => void) {
-    this.#pull = pull;
-  }
-
-  push(chunk: Uint8Array): void {
-    this.#queue.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-    this.#wake?.();
-  }
-
-  end(error?: Error): void {
-    this.#ended = true;
-    this.#error = error;
-    this.#wake?.();
-  }
-
-  async *read(): AsyncGenerator<Buffer, void, void> {
-    for (;;) {
-      const chunk = this.#queue.shift();
-      if (chunk !== undefined) {
-        this.#pull();
-        yield chunk;
-      } else if (this.#error) {
-        throw this.#error;
-      } else if (this.#ended) {
-        return;
-      } else {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-        this.#wake = undefined;
-      }
-    }
   }
 }

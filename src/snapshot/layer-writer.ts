@@ -6,6 +6,7 @@
  * looked up before it is in the way.
  */
 import fs from 'node:fs';
+import { isOverlayXattr } from '../archive/index.ts';
 import { kindOf, WharfError } from '../errdefs/index.ts';
 import {
   chmodAtFollow,
@@ -29,7 +30,6 @@ import type { TarEntry, TarHandler } from '../oci/index.ts';
 import { LayerDirs } from './layer-dirs.ts';
 import { joinPath, type LayerPath, parseLayerPath, pathBytes, refused, showPath } from './layer-path.ts';
 import {
-  isOverlayXattr,
   isWhiteoutStat,
   META_PREFIX,
   makeWhiteout,

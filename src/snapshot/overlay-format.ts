@@ -50,8 +50,3 @@ export function setOpaque(dirfd: number, name: Name): void {
 export function isOpaque(fd: number): boolean {
   return fgetxattr(fd, OPAQUE_XATTR)?.equals(YES) === true;
 }
-
-/** Attributes that are overlayfs' own; an archive may not set them and does not get them. */
-export function isOverlayXattr(key: string): boolean {
-  return key.startsWith('trusted.overlay.') || key.startsWith('user.overlay.');
-}

@@ -5,9 +5,10 @@ import type { Readable } from 'node:stream';
 import { conflict } from '../errdefs/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { changesOf } from './changes.ts';
-import { diffStream } from './diff.ts';
+import { snapshotPool } from './jobs.ts';
 import { LayerApplier } from './layer-applier.ts';
 import { LayerStore } from './layer-store.ts';
+import { Lending, type LentMount } from './lending.ts';
 import { Snapshots } from './snapshots.ts';
 import { Trash } from './trash.ts';
 import type {
@@ -20,19 +21,20 @@ import type {
 } from './types.ts';
 import { Unmounter } from './unmounter.ts';
 import { usageOf } from './usage.ts';
-import { WorkerPool } from './worker-pool.ts';
 
 /** Layers and snapshots below one directory, which no other process uses. */
 export class Snapshotter {
   readonly #layers: LayerStore;
   readonly #snapshots: Snapshots;
   readonly #applier: LayerApplier;
-  readonly #unpackers = new WorkerPool(2);
+  readonly #unpackers = snapshotPool(2);
   /** Deletes and flushes, for seconds perhaps: not where layers are unpacked. */
-  readonly #chores = new WorkerPool(1);
+  readonly #chores = snapshotPool(1);
   readonly #trash: Trash;
   readonly #unmounter = new Unmounter();
+  readonly #lending: Lending;
   readonly #temp: string;
+  #next = 0;
 
   constructor({ root, limits = {}, log = () => {} }: SnapshotterOptions) {
     fs.mkdirSync(root, { recursive: true, mode: 0o700 });
@@ -44,6 +46,19 @@ export class Snapshotter {
       layers: this.#layers,
       trash: this.#trash,
       unmounter: this.#unmounter,
+    });
+    this.#lending = new Lending({
+      mount: (key, target) => this.#snapshots.mount(key, target),
+      unmount: (target) => this.#unmounter.unmount(target),
+      makeDirectory: () => {
+        const dir = path.join(this.#temp, `lend-${process.pid}-${Date.now()}-${this.#next++}`);
+        fs.mkdirSync(path.join(dir, 'mnt'), { recursive: true, mode: 0o700 }); // `reconcile` knows the name
+        return path.join(dir, 'mnt');
+      },
+      removeDirectory: (target) => {
+        fs.rmdirSync(target);
+        fs.rmdirSync(path.dirname(target));
+      },
     });
     this.#applier = new LayerApplier({
       layers: this.#layers,
@@ -106,7 +121,15 @@ export class Snapshotter {
 
   /** Mounts a snapshot on the directory `target`. Throws NotFound. */
   mount(key: string, target: string): void {
-    this.#snapshots.mount(key, target);
+    this.#lending.mount(key, target);
+  }
+
+  /**
+   * A clone of a snapshot's overlay that is mounted nowhere, beside what its container does. Throws NotFound.
+   * @param at where it is mounted since before this process, if it is
+   */
+  lend(key: string, at?: string): LentMount {
+    return this.#lending.lend(key, at);
   }
 
   /** Mounts a view of a chain on `target`. */
@@ -116,6 +139,7 @@ export class Snapshotter {
 
   /** Unmounts what {@link mount} or {@link mountReadOnly} mounted; false when nothing was. */
   unmount(target: string): boolean {
+    this.#lending.beforeUnmount(target);
     return this.#unmounter.unmount(target);
   }
 
@@ -129,9 +153,10 @@ export class Snapshotter {
   }
 
   /** The layer archive (plain tar) of what a snapshot changed; the same content gives the same bytes. */
-  diff(key: string): Readable {
+  diff(key: string, signal?: AbortSignal): Promise<Readable> {
     const { upper, lower } = this.#snapshots.layout(key);
-    return diffStream(upper, lower[0]!);
+    const job = { type: 'diff', upper, lowerRoot: lower[0]! } as const;
+    return this.#unpackers.stream(job, signal ? { signal } : {}).then(({ stream }) => stream);
   }
 
   async changes(key: string): Promise<Change[]> {

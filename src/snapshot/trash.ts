@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { messageOf } from '../errdefs/index.ts';
-import type { WorkerPool } from './worker-pool.ts';
+import type { SnapshotPool } from './jobs.ts';
 
 /** Entries removed on the main thread: the upper and work directories of a container that wrote little. */
 const SMALL = 32;
@@ -14,14 +14,14 @@ const DELAY_MS = 300;
 
 export class Trash {
   readonly #dir: string;
-  readonly #pool: WorkerPool;
+  readonly #pool: SnapshotPool;
   readonly #log: (message: string) => void;
   readonly #names = new Set<string>();
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | undefined;
 
-  constructor(dir: string, pool: WorkerPool, log: (message: string) => void) {
+  constructor(dir: string, pool: SnapshotPool, log: (message: string) => void) {
     this.#dir = dir;
     this.#pool = pool;
     this.#log = log;

@@ -3,15 +3,10 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createDecompressor, detectCompression, explainDecompression, peekSource } from '../archive/index.ts';
 import { cancelled, dataLoss, invalidParameter, WharfError } from '../errdefs/index.ts';
 import { type Digest, TarParser } from '../oci/index.ts';
-import {
-  createDecompressor,
-  detectCompression,
-  exceeded,
-  explainDecompression,
-  Meter,
-} from './decompress.ts';
+import { exceeded, Meter } from './bomb.ts';
 import { LayerWriter } from './layer-writer.ts';
 import type { ApplyLimits } from './types.ts';
 
@@ -56,30 +51,6 @@ function umask(): number {
   return line === null ? 0o777 : Number.parseInt(line[1]!, 8);
 }
 
-/** Cuts off the first bytes for the look at the magic number, and puts them back. */
-async function peek(source: AsyncIterable<Buffer>): Promise<{ head: Buffer; all: AsyncGenerator<Buffer> }> {
-  const iterator = source[Symbol.asyncIterator]();
-  let head: Buffer = Buffer.alloc(0);
-  while (head.length < 6) {
-    const { value, done } = await iterator.next();
-    if (done) break;
-    head = head.length === 0 ? value : Buffer.concat([head, value]);
-  }
-  const all = async function* (): AsyncGenerator<Buffer> {
-    try {
-      yield head;
-      for (;;) {
-        const { value, done } = await iterator.next();
-        if (done) return;
-        yield value;
-      }
-    } finally {
-      await iterator.return?.();
-    }
-  };
-  return { head, all: all() };
-}
-
 /**
  * Unpacks into `target`. Throws InvalidParameter for a hostile or malformed archive, DataLoss for a truncated or
  * corrupt one or one that is not `diffId`, Cancelled; `target` is then in any state, but nothing outside it changed.
@@ -122,7 +93,7 @@ export async function unpackLayer(options: UnpackOptions): Promise<UnpackResult>
         if (chunk.length > 0) yield chunk;
       }
     };
-    const { head, all } = await peek(source());
+    const { head, all } = await peekSource(source());
     const decompressor = createDecompressor(detectCompression(head));
     if (decompressor === undefined) {
       let bytes = 0;

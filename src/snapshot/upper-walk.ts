@@ -4,6 +4,7 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { joinBytes } from '../archive/index.ts';
 import { isErrno, type RootedDir } from '../linux/index.ts';
 
 export interface UpperEntry {
@@ -15,11 +16,6 @@ export interface UpperEntry {
 
 /** Entries between two turns of the event loop. */
 const TURN = 200;
-const SLASH = Buffer.from('/');
-
-export function joinBytes(dir: Buffer, name: Buffer): Buffer {
-  return dir.length === 0 ? name : Buffer.concat([dir, SLASH, name]);
-}
 
 /** Lets the event loop turn once in a while. */
 export class Pace {

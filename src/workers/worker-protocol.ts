@@ -1,42 +1,26 @@
 /** What the main thread and a worker say to each other. All of it is structured-cloneable. */
 import { type ErrorKind, kindOf, messageOf, WharfError } from '../errdefs/index.ts';
-import type { Digest } from '../oci/index.ts';
-import type { FileSource } from './layer-source.ts';
-import type { ApplyLimits } from './types.ts';
-import type { UnpackResult } from './unpack.ts';
 
-/** A piece of work. */
-export type Job =
-  | {
-      type: 'unpack';
-      /** A file, or `stream`: the bytes come as messages. */
-      source: FileSource | 'stream';
-      target: string;
-      limits: ApplyLimits;
-      diffId: Digest | undefined;
-    }
-  /** Remove entries of one directory with everything below them. */
-  | { type: 'remove'; dir: string; names: string[] }
-  /** Flush the file system a path lies on. */
-  | { type: 'sync'; path: string };
-
-/** The result of each kind of job. */
-export interface JobResults {
-  unpack: UnpackResult;
-  remove: undefined;
-  sync: undefined;
-}
+/** Chunks of an output stream that are under way to the main thread at once. */
+export const OUTPUT_CREDITS = 8;
 
 export type ToWorker =
-  | { type: 'start'; id: number; job: Job }
+  | { type: 'start'; id: number; job: { type: string } }
+  /** A piece of the input. */
   | { type: 'chunk'; id: number; chunk: Uint8Array }
   | { type: 'end'; id: number; error: WireError | undefined }
+  /** So many more chunks of output may come. */
+  | { type: 'credit'; id: number; count: number }
   | { type: 'cancel'; id: number };
 
 export type FromWorker =
+  /** One more chunk of input, please. */
   | { type: 'pull'; id: number }
   | { type: 'progress'; id: number; bytes: number }
-  | { type: 'done'; id: number; result: JobResults[keyof JobResults] }
+  /** What is known before the first byte of output. */
+  | { type: 'head'; id: number; head: unknown }
+  | { type: 'output'; id: number; chunk: Uint8Array }
+  | { type: 'done'; id: number; result: unknown }
   | { type: 'failed'; id: number; error: WireError };
 
 /** An error on its way between threads: its class would be lost. */

@@ -6,19 +6,13 @@ import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { cancelled, system } from '../errdefs/index.ts';
 import { trimMemory } from '../linux/index.ts';
-import {
-  type FromWorker,
-  fromWire,
-  type Job,
-  type JobResults,
-  type ToWorker,
-  toWire,
-} from './worker-protocol.ts';
+import { OutputStream } from './output-stream.ts';
+import { type FromWorker, fromWire, type ToWorker, toWire } from './worker-protocol.ts';
 
 const IDLE_MS = 1000;
 /** Chunks of a stream that are under way to a worker at once. */
 const CREDITS = 16;
-/** A worker that unpacks needs less than a tenth of it; an archive may not make it take more. */
+/** A worker needs less than a tenth of it; what it works on may not make it take more. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
 
 export interface JobOptions {
@@ -28,12 +22,40 @@ export interface JobOptions {
   stream?: Readable | undefined;
 }
 
+/** What is known of a job's output before its first byte, and the output. */
+export interface HeadAndStream<H> {
+  head: H;
+  /** Destroying it cancels the job; a job that fails destroys it with its error. */
+  stream: Readable;
+}
+
+export interface WorkerPoolOptions {
+  /** The worker's program: `new URL('./worker.ts', import.meta.url)`. */
+  program: URL;
+  /** The threads' name, for debuggers. */
+  name: string;
+  /** At most so many workers. */
+  max: number;
+  /** One that has had no job for so long ends. */
+  idleMs?: number;
+}
+
 interface Pending {
-  resolve: (result: JobResults[keyof JobResults]) => void;
+  resolve: (result: unknown) => void;
   reject: (err: unknown) => void;
   onProgress: ((bytes: number) => void) | undefined;
   /** Called when the worker wants one more chunk. */
   pull: (() => void) | undefined;
+  onHead: ((head: unknown) => void) | undefined;
+  onOutput: ((chunk: Uint8Array) => void) | undefined;
+}
+
+/** Who takes the output of a job. */
+interface JobOutput {
+  head: (head: unknown) => void;
+  output: (chunk: Uint8Array) => void;
+  /** Given the way to let the worker go on. */
+  ready: (credit: (count: number) => void) => void;
 }
 
 interface Slot {
@@ -42,15 +64,23 @@ interface Slot {
   idle: NodeJS.Timeout | undefined;
 }
 
-export class WorkerPool {
+/**
+ * Workers for jobs of the types `J`, whose results `R` has by type.
+ *
+ * A job that was cancelled ends when its worker looks at that; the promise settles then.
+ */
+export class WorkerPool<J extends { type: string }, R extends Record<J['type'], unknown>> {
   readonly #slots = new Set<Slot>();
+  readonly #program: URL;
+  readonly #name: string;
   readonly #max: number;
   readonly #idleMs: number;
   #nextId = 1;
   #closed = false;
 
-  /** At most `max` workers; one that has had no job for `idleMs` ends. */
-  constructor(max: number, idleMs = IDLE_MS) {
+  constructor({ program, name, max, idleMs = IDLE_MS }: WorkerPoolOptions) {
+    this.#program = program;
+    this.#name = name;
     this.#max = max;
     this.#idleMs = idleMs;
   }
@@ -61,9 +91,45 @@ export class WorkerPool {
   }
 
   /** Runs a job on the worker with the least to do. Rejects with the worker's error, or Cancelled. */
-  async run<J extends Job>(job: J, options: JobOptions = {}): Promise<JobResults[J['type']]> {
+  async run<T extends J>(job: T, options: JobOptions = {}): Promise<R[T['type']]> {
+    return (await this.#run(job, options)) as R[T['type']];
+  }
+
+  /**
+   * Runs a job that has output; resolves when its worker has said what is known beforehand (`H` must be what that
+   * type of job says), rejects when it fails before.
+   */
+  stream<H>(job: J, options: JobOptions = {}): Promise<HeadAndStream<H>> {
+    const abort = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
+    return new Promise((resolve, reject) => {
+      let credit = (_count: number): void => {};
+      const stream = new OutputStream({ credit: (count) => credit(count), cancel: () => abort.abort() });
+      const done = this.#run(
+        job,
+        { ...options, signal },
+        {
+          head: (head) => resolve({ head: head as H, stream }),
+          output: (chunk) => stream.receive(chunk),
+          ready: (give) => {
+            credit = give;
+          },
+        },
+      );
+      done.then(
+        () => stream.complete(),
+        (err: unknown) => {
+          reject(err);
+          stream.on('error', () => {}); // nobody may be reading any more, or not yet
+          stream.fail(err instanceof Error ? err : system(String(err)));
+        },
+      );
+    });
+  }
+
+  async #run(job: J, options: JobOptions, output?: JobOutput): Promise<unknown> {
     const { signal, onProgress, stream } = options;
-    if (signal?.aborted || this.#closed) throw cancelled('unpacking the layer was cancelled');
+    if (signal?.aborted || this.#closed) throw cancelled('the operation was cancelled');
     const slot = this.#slot();
     const id = this.#nextId++;
     const post = (message: ToWorker, transfer: ArrayBuffer[] = []): void =>
@@ -71,14 +137,21 @@ export class WorkerPool {
     const onAbort = (): void => post({ type: 'cancel', id });
     let feeder: Feeder | undefined;
     try {
-      const result = await new Promise<JobResults[keyof JobResults]>((resolve, reject) => {
+      return await new Promise<unknown>((resolve, reject) => {
         if (stream) feeder = new Feeder(stream, id, post);
-        slot.jobs.set(id, { resolve, reject, onProgress, pull: feeder && (() => feeder?.credit()) });
+        slot.jobs.set(id, {
+          resolve,
+          reject,
+          onProgress,
+          pull: feeder && (() => feeder?.credit()),
+          onHead: output?.head,
+          onOutput: output?.output,
+        });
+        output?.ready((count) => post({ type: 'credit', id, count }));
         post({ type: 'start', id, job });
         void feeder?.run();
         signal?.addEventListener('abort', onAbort, { once: true });
       });
-      return result as JobResults[J['type']];
     } finally {
       signal?.removeEventListener('abort', onAbort);
       feeder?.stop();
@@ -103,8 +176,8 @@ export class WorkerPool {
   }
 
   #start(): Slot {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      name: 'wharf-unpack',
+    const worker = new Worker(this.#program, {
+      name: this.#name,
       resourceLimits: RESOURCE_LIMITS,
     });
     const slot: Slot = { worker, jobs: new Map(), idle: undefined };
@@ -113,7 +186,7 @@ export class WorkerPool {
       this.#slots.delete(slot);
       clearTimeout(slot.idle);
       for (const job of slot.jobs.values()) {
-        job.reject(system('the worker that unpacks layers has died', { cause, code: 'worker_died' }));
+        job.reject(system('a worker thread has died', { cause, code: 'worker_died' }));
       }
       slot.jobs.clear();
     };
@@ -150,6 +223,8 @@ function onMessage(slot: Slot, message: FromWorker): void {
   if (!job) return;
   if (message.type === 'pull') job.pull?.();
   else if (message.type === 'progress') job.onProgress?.(message.bytes);
+  else if (message.type === 'head') job.onHead?.(message.head);
+  else if (message.type === 'output') job.onOutput?.(message.chunk);
   else if (message.type === 'done') job.resolve(message.result);
   else job.reject(fromWire(message.error));
 }

@@ -4,13 +4,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { it, type TestContext } from 'node:test';
+import { type SnapshotPool, snapshotPool } from './jobs.ts';
 import { defaultLimits } from './layer-applier.ts';
 import { archiveOf, file } from './testing.ts';
-import { WorkerPool } from './worker-pool.ts';
 
-function setUp(t: TestContext, idleMs: number): { pool: WorkerPool; dir: string } {
+function setUp(t: TestContext, idleMs: number): { pool: SnapshotPool; dir: string } {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'wharf-pool-'));
-  const pool = new WorkerPool(2, idleMs);
+  const pool = snapshotPool(2, idleMs);
   t.after(async () => {
     await pool.close();
     fs.rmSync(dir, { recursive: true });
