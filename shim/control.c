@@ -1,4 +1,5 @@
 #include "control.h"
+#include "probe.h"
 #include "process.h"
 #include "scope.h"
 
@@ -21,6 +22,7 @@ static void leave(struct control *c)
 		}
 	if (shim->init->started_for == c)
 		shim->init->started_for = NULL;
+	probe_forget(shim, c);
 	text_free(&c->in);
 	text_free(&c->out);
 	loop_free(&shim->loop, c);
@@ -226,6 +228,8 @@ static void obey(struct control *c, char *line)
 		resize(c, words);
 	else if (n == 4 && strcmp(words[1], "signal") == 0)
 		send_signal(c, words);
+	else if (n == 4 && strcmp(words[1], "probe") == 0)
+		probe_start(c, strtoul(words[0], NULL, 10), words[2], (unsigned)strtoul(words[3], NULL, 10));
 	else if (n == 3 && strcmp(words[1], "ack") == 0)
 		acknowledge(c->shim, words[2]);
 	else

@@ -1,6 +1,6 @@
 /*
  * Control connections. The daemon sends lines of TAB-separated words, `SEQ start`, `SEQ resize ID|- ROWS COLS`,
- * `SEQ signal ID|- NUMBER`, `SEQ ack EXEC`; the shim sends lines of JSON: `state` first, then replies and events.
+ * `SEQ signal ID|- NUMBER`, `SEQ ack EXEC`, `SEQ probe PLAN TIMEOUT_MS`; the shim sends lines of JSON: `state` first, then replies and events.
  */
 #ifndef CONTROL_H
 #define CONTROL_H

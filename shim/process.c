@@ -1,5 +1,6 @@
 #include "process.h"
 #include "control.h"
+#include "probe.h"
 #include "record.h"
 #include "runtime.h"
 #include "scope.h"
@@ -355,6 +356,8 @@ void process_child_ended(struct shim *shim, pid_t pid, int status, bool never_ex
 {
 	if (pid == shim->delete_pid)
 		return shim_deleted(shim);
+	if (probe_child_ended(shim, pid, status))
+		return;
 	if (child_ended(shim->init, pid, status, never_execed))
 		return;
 	for (struct process *p = shim->execs, *next; p; p = next) {

@@ -18,6 +18,7 @@
 struct process;
 struct control;
 struct client;
+struct probe;
 
 /* The end of an exec that no daemon has acknowledged. */
 struct exec_exit {
@@ -42,6 +43,7 @@ struct shim {
 	struct logfile log;
 	struct process *init;
 	struct process *execs;
+	struct probe *probes;
 	struct control *controls;
 	struct exec_exit *exec_exits;
 	struct stray strays[STRAYS];

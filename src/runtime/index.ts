@@ -15,6 +15,7 @@ export {
   type ProgramFiles,
   type StartFailureDiagnosis,
 } from './diagnose.ts';
+export { execPlan } from './exec-plan.ts';
 export { type ExecProcessInput, execProcess } from './exec-process.ts';
 export { type HostFacts, hostFacts } from './host-facts.ts';
 export { MASKED_PATHS, READONLY_PATHS } from './protected-paths.ts';
@@ -30,6 +31,7 @@ export type {
   ExecOptions,
   ExecResult,
   ExitRecord,
+  ProbeEnd,
   ProcessStream,
   ShimHandle,
   ShimOptions,

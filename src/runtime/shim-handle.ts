@@ -13,6 +13,7 @@ import type {
   ExecOptions,
   ExecResult,
   ExitRecord,
+  ProbeEnd,
   ProcessStream,
   ShimHandle,
   ShimState,
@@ -160,6 +161,19 @@ export class Shim implements ShimHandle {
 
   async resize(execId: string | null, rows: number, cols: number): Promise<void> {
     await this.#callProcess('resize', execId ?? INIT, rows, cols);
+  }
+
+  get runtime(): { path: string; stateDirectory: string; bundle: string } {
+    const { runtimePath, runtimeRoot, bundle } = this.#identity;
+    return { path: runtimePath, stateDirectory: `${runtimeRoot}/${this.id}`, bundle };
+  }
+
+  async probe(plan: string, timeoutMs: number): Promise<ProbeEnd> {
+    if (this.#state !== 'running') throw conflict(`Container ${this.id} is not running`);
+    const { probe = {} } = await this.#control.call('probe', plan, Math.ceil(timeoutMs));
+    if (probe.error !== undefined) return { error: probe.error };
+    const { code = -1, timedOut = false, output = '' } = probe;
+    return { code, timedOut, output: Buffer.from(output, 'latin1') };
   }
 
   async signal(execId: string | null, signal: number): Promise<void> {

@@ -27,6 +27,7 @@ export interface Answer {
   start?: StartFailure;
   pid?: number;
   startedAt?: string;
+  probe?: { error?: string; code?: number; timedOut?: boolean; output?: string };
 }
 
 export type ControlMessage =

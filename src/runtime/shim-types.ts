@@ -103,11 +103,16 @@ export interface ExecResult {
   stream: ProcessStream | null;
 }
 
+/** How a probe ended: it could not be run so (the runtime's exec may still), or what it said, 4097 bytes at most. */
+export type ProbeEnd = { error: string } | { code: number; timedOut: boolean; output: Buffer };
+
 export type ShimState = 'idle' | 'running' | 'exited' | 'gone';
 
 /** The daemon's end of a shim. Listeners may be added at any time; what already happened is told at once. */
 export interface ShimHandle {
   readonly id: string;
+  /** What is needed to do without its runtime, see {@link execPlan}. */
+  readonly runtime: { path: string; stateDirectory: string; bundle: string };
   /** Pid of the shim itself. */
   readonly pid: number;
   readonly state: ShimState;
@@ -131,6 +136,11 @@ export interface ShimHandle {
   exec(o: ExecOptions): Promise<ExecResult>;
   /** Sets the terminal size of the container (null) or of an exec. @throws notFound, conflict (no terminal) */
   resize(execId: string | null, rows: number, cols: number): Promise<void>;
+  /**
+   * Runs a plan (exec-plan.ts) without the runtime, and kills it, with its process group, after `timeoutMs`. It never
+   * writes to the log. @throws when the container ends meanwhile
+   */
+  probe(plan: string, timeoutMs: number): Promise<ProbeEnd>;
   /** Sends a signal to the init (null) or an exec; race-free, the shim being their parent. @throws notFound when it is not running */
   signal(execId: string | null, signal: number): Promise<void>;
   /** Called once, after the exit record is durable. `unknown` with code 255 when the shim died. */

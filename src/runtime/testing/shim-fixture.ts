@@ -48,6 +48,12 @@ export class ShimFixture {
     fs.writeFileSync(join(this.root, 'rootfs/bin', name), content, { mode: 0o755 });
   }
 
+  /** A further applet of busybox. */
+  applet(name: string): void {
+    fs.rmSync(join(this.root, 'rootfs/bin', name), { force: true });
+    fs.symlinkSync('busybox', join(this.root, 'rootfs/bin', name));
+  }
+
   path(handle: ShimHandle, name: string): string {
     return join(this.root, handle.id, name);
   }
