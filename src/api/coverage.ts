@@ -29,7 +29,7 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
     'ContainerCreate',
     {
       needs: 'containers.create',
-      partly: 'no health checks, user namespaces, CDI devices, log drivers but json-file and none',
+      partly: 'no user namespaces, CDI devices, log drivers but json-file and none',
     },
   ],
   ['ContainerInspect', { needs: 'containers.inspect' }],

@@ -19,6 +19,7 @@ import { Creation } from './creation.ts';
 import type { ContainerDeps } from './deps.ts';
 import { ExecService } from './exec.ts';
 import { FileService } from './files.ts';
+import { HealthService } from './health.ts';
 import { type ContainerInspect, inspectContainer } from './inspect.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { type ListRequest, listContainers, summarize } from './list.ts';
@@ -55,12 +56,20 @@ export class ContainerService {
   readonly stats: StatsService;
   readonly updates: UpdateService;
   readonly files: FileService;
+  readonly health: HealthService;
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #lifecycle: Lifecycle;
   readonly #creation: Creation;
 
-  constructor(deps: ContainerDeps) {
+  constructor(given: ContainerDeps) {
+    const deps: ContainerDeps = {
+      ...given,
+      onEvent: (action, record, attributes) => {
+        given.onEvent(action, record, attributes);
+        this.health.onEvent(action, record);
+      },
+    };
     this.#deps = deps;
     for (const dir of [join(deps.dataRoot, 'containers'), join(deps.execRoot, 'containers')]) {
       mkdirSync(dir, { recursive: true, mode: 0o711 });
@@ -74,6 +83,7 @@ export class ContainerService {
     this.stats = new StatsService(deps, this.#containers);
     this.updates = new UpdateService(deps, this.#containers);
     this.files = new FileService(deps, this.#containers);
+    this.health = new HealthService(deps, this.#containers, this.execs, () => undefined);
   }
 
   #paths(id: string): ContainerPaths {
@@ -119,6 +129,7 @@ export class ContainerService {
    */
   restartByPolicy(): void {
     this.#lifecycle.ready();
+    this.health.resume();
     for (const container of [...this.#containers.all()]) {
       if (container.running || container.restartTimer) continue;
       const { record } = container;
@@ -294,6 +305,7 @@ export class ContainerService {
 
   /** Lets go of the containers; they run on. */
   close(): void {
+    this.health.close();
     this.execs.close();
     this.stats.close();
     this.#lifecycle.close();

@@ -1,4 +1,5 @@
 import type { ShimHandle, SpecProcess } from '../runtime/index.ts';
+import type { HealthState } from './health-state.ts';
 import { Lock } from './lock.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -45,6 +46,8 @@ export class Container {
   /** The process of the OCI config, of which execs are made; read when first needed. */
   process: SpecProcess | undefined;
   readonly execs = new Map<string, Exec>();
+  /** Since its first start with a health check. */
+  health: HealthState | undefined;
   /** Set when removal began; no further operation starts. */
   removing = false;
   /** A restart by policy, from the exit until the new run has begun or failed; stop, kill, start and remove call it off. */

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@docker/node-sdk';
 import { invalidParameter } from '../errdefs/index.ts';
 import type { Digest } from '../oci/index.ts';
+import { mergeHealth } from './health-config.ts';
 import { resolveMounts } from './mounts.ts';
 import { timestamp } from './time.ts';
 import { type ContainerRecord, type MountRecord, NEVER } from './types.ts';
@@ -126,7 +127,7 @@ function mergeConfig(request: ContainerConfig, image: ImageFacts['config']): Con
   config.ExposedPorts = orUndefined({ ...image.ExposedPorts, ...config.ExposedPorts });
   config.Volumes = orUndefined({ ...image.Volumes, ...config.Volumes });
   config.StopSignal ||= image.StopSignal;
-  config.Healthcheck ??= image.Healthcheck;
+  config.Healthcheck = mergeHealth(config.Healthcheck, image.Healthcheck);
   config.Shell ??= image.Shell;
   config.OnBuild ??= image.OnBuild;
   return config;

@@ -185,7 +185,7 @@ export class ExecService {
 }
 
 /** The command as events tell it: Docker has a space behind the program, whether arguments follow or not. */
-const commandText = ([program, ...args]: readonly string[]): string => `${program} ${args.join(' ')}`;
+export const commandText = ([program, ...args]: readonly string[]): string => `${program} ${args.join(' ')}`;
 
 function requireRunning(container: Container): void {
   const { id, state } = container.record;

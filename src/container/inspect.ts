@@ -8,12 +8,15 @@ import type {
 } from '@docker/node-sdk';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
+import type { HealthState, HealthStatus, ProbeResult } from './health-state.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
-/** Docker's answer; its health log is this engine's to fill once it runs health checks. */
+/** Docker's answer; its health log has times as text (the SDK says Date). */
 export type ContainerInspect = Omit<ContainerInspectResponse, 'State'> & {
-  State?: Omit<ContainerState, 'Health'>;
+  State?: Omit<ContainerState, 'Health'> & {
+    Health?: { Status?: HealthStatus; FailingStreak?: number; Log?: ProbeResult[] };
+  };
 };
 
 /** Docker shows every field of HostConfig; these are the zero values of those a client left out. */
@@ -150,6 +153,7 @@ export function inspectContainer(
       Error: state.error,
       StartedAt: state.startedAt,
       FinishedAt: state.finishedAt,
+      ...(container.health ? { Health: shownHealth(container.health) } : {}),
     },
     Image: record.imageId,
     ResolvConfPath: paths.resolvConf,
@@ -171,6 +175,12 @@ export function inspectContainer(
     NetworkSettings: liveNetwork(deps, record) ?? idleNetwork(record),
   } as ContainerInspect;
 }
+
+const shownHealth = ({ status, failingStreak, log }: HealthState) => ({
+  Status: status,
+  FailingStreak: failingStreak,
+  Log: [...log],
+});
 
 /** Without the keys whose value is undefined or null, so that zero values show through. */
 function defined<T extends object>(object: T): Partial<T> {

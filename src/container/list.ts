@@ -85,7 +85,7 @@ function makeMatcher(
   any('expose', (value) => portTest(deps, value, (p) => p.PrivatePort));
   any('health', (value) => {
     if (!HEALTH.includes(value)) throw invalidParameter(`invalid filter 'health=${value}'`);
-    return () => value === 'none';
+    return (c) => (c.health?.status ?? 'none') === value;
   });
   any('is-task', (value) => () => value === 'false' || value === '0');
   for (const before of filters.before ?? []) {
@@ -149,6 +149,10 @@ export function summarize(deps: ContainerDeps, container: Container, imageName: 
         Object.fromEntries(networkNames(record).map((name) => [name, record.endpoints[name] ?? {}])),
     },
     Mounts: mountPoints(deps, record),
+    Health: {
+      Status: container.health?.status ?? 'none',
+      FailingStreak: container.health?.failingStreak ?? 0,
+    },
   };
 }
 
@@ -167,6 +171,11 @@ function ports(deps: ContainerDeps, container: Container): PortSummary[] {
   });
 }
 
+function healthText({ health }: Container): string {
+  if (!health) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
+}
+
 /** `Up 5 minutes`, `Exited (0) 2 hours ago`: the STATUS column. */
 export function statusText(container: Container): string {
   const { state } = container.record;
@@ -174,7 +183,7 @@ export function statusText(container: Container): string {
   if (container.restartTimer) return `Restarting (${state.exitCode}) ${ago(state.finishedAt)} ago`;
   switch (state.status) {
     case 'running':
-      return `Up ${ago(state.startedAt)}`;
+      return `Up ${ago(state.startedAt)}${healthText(container)}`;
     case 'paused':
       return `Up ${ago(state.startedAt)} (Paused)`;
     case 'exited':

@@ -4,6 +4,7 @@ import type { ContainerConfig, HostConfig } from '@docker/node-sdk';
 import { conflict, invalidParameter, messageOf } from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
 import { normalizeCapabilities } from '../runtime/index.ts';
+import { validateHealth } from './health-config.ts';
 
 const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
 /** Log drivers there are, with the options each takes. */
@@ -40,6 +41,7 @@ export function validateCreate(
     if (variable.includes('\0'))
       throw invalidParameter('invalid environment variable: it contains a null byte');
   }
+  validateHealth(config.Healthcheck);
   if (config.StopSignal) signalNumber(config.StopSignal);
   if (config.Hostname && (config.Hostname.length > 63 || config.Hostname.includes('\0'))) {
     throw invalidParameter(`invalid hostname: ${config.Hostname}`);
