@@ -2,11 +2,13 @@
  * Many containers on one engine: created, started eight at a time, listed, the daemon restarted with them running,
  * stopped and removed. Prints one JSON line per step.
  *
- *     node bench/scale.ts --socket /run/wharf/wharf.sock --count 1000 --restart 'COMMAND'
+ *     node bench/scale.ts --socket /run/wharf/wharf.sock --count 1000 --pidfile /run/wharf/wharfd.pid --restart 'COMMAND'
  *
- * COMMAND ends the daemon and starts it again, leaving the containers running; without it the step is left out.
+ * COMMAND ends the daemon and starts it again, leaving the containers running; without it the step is left out. The
+ * pidfile names the daemon whose memory is told, with all that it started.
  */
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { parseArgs } from 'node:util';
 
@@ -18,7 +20,7 @@ const { values } = parseArgs({
     image: { type: 'string', default: 'busybox' },
     network: { type: 'string', default: 'bridge' },
     restart: { type: 'string' },
-    pid: { type: 'string', multiple: true, default: [] },
+    pidfile: { type: 'string' },
   },
 });
 const socketPath = values.socket ?? '/run/wharf/wharf.sock';
@@ -70,14 +72,23 @@ async function step(name: string, work: () => Promise<object | undefined>): Prom
   );
 }
 
-/** Resident set of the given processes and all below them, in MiB. */
-function resident(): { rssMiB: number } | undefined {
-  if (values.pid.length === 0) return undefined;
-  const lines = execFileSync('ps', ['-eo', 'pid=,ppid=,rss=']).toString().trim().split('\n');
-  const all = lines.map((line) => line.trim().split(/\s+/).map(Number));
-  const wanted = new Set(values.pid.map(Number));
-  const kib = all.filter(([pid]) => wanted.has(pid ?? 0)).reduce((sum, [, , rss]) => sum + (rss ?? 0), 0);
-  return { rssMiB: Math.round(kib / 1024) };
+/** Proportional set size of the daemon and of every monitor and helper of its containers, in MiB (proc(5), smaps_rollup). */
+function memory(): { pssMiB: number } | undefined {
+  if (!values.pidfile) return undefined;
+  const root = values.pidfile.replace(/[^/]*$/, '');
+  let kib = 0;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+      // Daemon, containerd, monitors and port proxies all have the engine's directories on their command lines.
+      if (!command.includes(root) || command.includes('scale.ts')) continue;
+      kib += Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1] ?? 0);
+    } catch (err) {
+      if (!(err instanceof Error && 'code' in err && (err.code === 'ENOENT' || err.code === 'ESRCH')))
+        throw err;
+    }
+  }
+  return { pssMiB: Math.round(kib / 1024) };
 }
 
 async function answers(): Promise<void> {
@@ -113,11 +124,11 @@ await step('create', async () => {
     });
     ids.push((JSON.parse(answer) as { Id: string }).Id);
   });
-  return resident();
+  return memory();
 });
 await step('start', async () => {
   await pool(ids, width, (id) => must('POST', `/containers/${id}/start`));
-  return { running: await running(), ...resident() };
+  return { running: await running(), ...memory() };
 });
 await step('list', async () => {
   for (let i = 0; i < 10; i++) await must('GET', '/containers/json?all=1');
@@ -140,5 +151,5 @@ await step('stop', async () => {
 });
 await step('remove', async () => {
   await pool(ids, width, (id) => must('DELETE', `/containers/${id}`));
-  return resident();
+  return memory();
 });
