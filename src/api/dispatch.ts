@@ -1,7 +1,7 @@
 /** From a request on the wire to its handler, and from what it throws to an answer. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { invalidParameter, kindOf, messageOf } from '../errdefs/index.ts';
+import { invalidParameter, kindOf, messageOf, unavailable } from '../errdefs/index.ts';
 import { type ApiVersion, formatVersion, MAX_API_VERSION, negotiate, splitVersion } from './api-version.ts';
 import type { Connection } from './hijack.ts';
 import { errorBody, statusOf } from './http-errors.ts';
@@ -31,6 +31,8 @@ export interface DispatchOptions {
   serverName: string;
   /** See {@link ApiServerOptions.isHungUp}. */
   isHungUp?: (fd: number) => boolean;
+  /** True while the daemon goes down: what would change something is refused. */
+  refusing?: () => boolean;
   /** Gets the connections whose answers have no end of their own, while they last. */
   streams: Set<Duplex>;
 }
@@ -41,6 +43,8 @@ interface Target {
   asked: string | undefined;
   query: string;
 }
+
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 export function createDispatcher(options: DispatchOptions): Dispatcher {
   const { router, log } = options;
@@ -104,6 +108,9 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
         res.setHeader('Content-Length', 0);
         res.end();
         return;
+      }
+      if (options.refusing?.() && !READS.has(match.route.method)) {
+        throw unavailable('the daemon is shutting down');
       }
       request = new ApiRequest({
         req,

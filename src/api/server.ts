@@ -46,6 +46,8 @@ export interface ApiServer {
   listenTcp(where: { host: string; port: number; tls?: TlsOptions }): Promise<AddressInfo>;
   /** Serves on a listening descriptor that a supervisor handed over. */
   listenFd(fd: number): Promise<void>;
+  /** From now on only questions are answered; what would change something gets 503. What is under way goes on. */
+  refuseChanges(): void;
   /**
    * Stops listening and ends what has no end of its own (attach, logs, events, waits, pulls). Other requests
    * under way may finish for `graceMs` (default 3000), then they are cut off.
@@ -65,10 +67,12 @@ const KEEP_ALIVE_PROBE_MS = 60_000;
 export function createApiServer(backends: Backends, options: ApiServerOptions): ApiServer {
   const log = options.log ?? SILENT;
   const streams = new Set<Duplex>();
+  let refusing = false;
   const dispatcher = createDispatcher({
     router: createRouter(allRoutes(backends, { builderVersion: options.builderVersion ?? '1' })),
     log,
     streams,
+    refusing: () => refusing,
     serverName: `Docker/${options.version} (linux)`,
     ...(options.isHungUp ? { isHungUp: options.isHungUp } : {}),
   });
@@ -149,6 +153,9 @@ export function createApiServer(backends: Backends, options: ApiServerOptions): 
     },
     listenFd(fd) {
       return listen(prepare(createServer(httpOptions, onRequest)), { fd });
+    },
+    refuseChanges() {
+      refusing = true;
     },
     async close(graceMs = 3000) {
       closing = true;

@@ -17,11 +17,13 @@ import { Container } from './container.ts';
 import { ContainerStore } from './container-store.ts';
 import { Creation } from './creation.ts';
 import type { ContainerDeps } from './deps.ts';
+import { rememberEndpoint } from './endpoints.ts';
 import { ExecService } from './exec.ts';
 import { FileService } from './files.ts';
 import { HealthService } from './health.ts';
 import { type ContainerInspect, inspectContainer } from './inspect.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { Links, linkedNames } from './links.ts';
 import { type ListRequest, listContainers, summarize } from './list.ts';
 import { logSettings } from './log-config.ts';
 import { readLogs } from './logs.ts';
@@ -167,8 +169,8 @@ export class ContainerService {
     return this.#lifecycle.kill(this.#containers.get(id), signal);
   }
 
-  remove(id: string, options: { force: boolean; volumes: boolean; link?: boolean }): Promise<void> {
-    if (options.link) throw notImplemented('removing a link is not implemented: links are made by networks');
+  async remove(id: string, options: { force: boolean; volumes: boolean; link?: boolean }): Promise<void> {
+    if (options.link) return new Links(this.#deps, this.#containers).remove(id);
     return this.#lifecycle.remove(this.#containers.get(id), options);
   }
 
@@ -234,7 +236,9 @@ export class ContainerService {
 
   async inspect(id: string, options: { size: boolean }): Promise<ContainerInspect> {
     const container = this.#containers.get(id);
-    const inspect = inspectContainer(this.#deps, container, this.#paths(container.id));
+    const inspect = inspectContainer(this.#deps, container, this.#paths(container.id), (linked) =>
+      this.#containers.find(linked),
+    );
     return options.size ? { ...inspect, ...(await containerSizes(this.#deps, container.record)) } : inspect;
   }
 
@@ -245,9 +249,11 @@ export class ContainerService {
     imageMatches: (imageId: string, ancestor: string) => boolean,
   ): Promise<ContainerSummary[]> {
     const found = listContainers(this.#deps, this.#containers, request, imageMatches);
+    const linked = linkedNames(this.#containers.all());
     return Promise.all(
       found.map(async (container) => {
         const summary = summarize(this.#deps, container, imageName(container.record));
+        summary.Names?.push(...(linked.get(container.id) ?? []));
         return request.size
           ? { ...summary, ...(await containerSizes(this.#deps, container.record)) }
           : summary;
@@ -278,10 +284,7 @@ export class ContainerService {
 
   /** Remembers a network for the container's next start (or forgets it with `undefined`). */
   setEndpoint(id: string, network: string, endpoint: EndpointSettings | undefined): void {
-    const container = this.#containers.get(id);
-    if (endpoint) container.record.endpoints[network] = endpoint;
-    else delete container.record.endpoints[network];
-    this.#containers.save(container);
+    rememberEndpoint(this.#deps, this.#containers, this.#containers.get(id), network, endpoint);
   }
 
   /** Stops all running containers, as a daemon that goes down does. */

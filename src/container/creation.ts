@@ -9,6 +9,7 @@ import { makeVolumes } from './copy-up.ts';
 import { joinById, makeRecord } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { resolveLinks } from './links.ts';
 import { logSettings } from './log-config.ts';
 import { generateName } from './names.ts';
 import { containerPaths } from './paths.ts';
@@ -52,6 +53,8 @@ export class Creation {
       (from) => this.#containers.get(from).record.mounts,
     );
     joinById(record.hostConfig, (joined) => this.#containers.find(joined)?.id);
+    const links = resolveLinks(record.hostConfig, (linked) => this.#containers.find(linked));
+    if (links.length > 0) record.links = links;
     logSettings(record, ''); // throws for what is no size or number
     if ((record.hostConfig.StorageOpt && Object.keys(record.hostConfig.StorageOpt).length) || 0) {
       throw invalidParameter(

@@ -1,4 +1,5 @@
 /** What this room needs of the rooms below and of the daemon's settings. */
+import type { OCIDescriptor } from '@docker/node-sdk';
 import type { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { CdiRegistry } from '../runtime/index.ts';
@@ -18,6 +19,8 @@ export interface ContainerSnapshots {
   remove(key: string): void | Promise<void>;
   usage(key: string): Promise<{ bytes: number; inodes: number }>;
   layerSize(diffId: Digest): number;
+  /** The directories of a snapshot, the lowest last; for tools that look at them. */
+  layout(key: string): { upper: string; work: string; lower: readonly string[] };
 }
 
 /** An OCI runtime the daemon offers. */
@@ -54,6 +57,8 @@ export interface ContainerDeps {
   volumes: VolumeService;
   /** @throws NotFound `No such image: X` */
   resolveImage: (ref: string) => ImageFacts;
+  /** The manifest of an image that is still here and came with one. */
+  imageManifest: (imageId: Digest) => OCIDescriptor | undefined;
   onEvent: (action: string, container: ContainerRecord, attributes?: Record<string, string>) => void;
   /** Stopped containers were pruned, which took up so many bytes. */
   onPrune: (reclaimed: number) => void;

@@ -9,6 +9,7 @@ import type {
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { HealthState, HealthStatus, ProbeResult } from './health-state.ts';
+import { linksShown } from './links.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
 
@@ -129,6 +130,7 @@ export function inspectContainer(
   deps: ContainerDeps,
   container: Container,
   paths: ContainerPaths,
+  find: (idOrName: string) => Container | undefined,
 ): ContainerInspect {
   const { record } = container;
   const { state } = record;
@@ -136,6 +138,7 @@ export function inspectContainer(
     .filter((exec) => exec.state === 'running')
     .map((exec) => exec.id);
   const restarting = container.restartTimer !== undefined;
+  const manifest = deps.imageManifest(record.imageId);
   return {
     Id: record.id,
     Created: record.created,
@@ -168,8 +171,15 @@ export function inspectContainer(
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: execIds.length > 0 ? execIds : null,
-    HostConfig: { ...HOST_CONFIG_ZERO, ...defined(record.hostConfig) } as HostConfig,
-    GraphDriver: { Name: 'overlay2', Data: { MergedDir: paths.rootfs } },
+    HostConfig: {
+      ...HOST_CONFIG_ZERO,
+      ...defined(record.hostConfig),
+      ...(record.links || record.hostConfig.NetworkMode === 'bridge'
+        ? { Links: linksShown(record, find) }
+        : {}),
+    } as unknown as HostConfig,
+    GraphDriver: { Name: 'overlay2', Data: graphData(deps, record.id, paths) },
+    ...(manifest ? { ImageManifestDescriptor: manifest } : {}),
     Mounts: mountPoints(deps, record),
     Config: { ...CONFIG_ZERO, ...defined(record.config) },
     NetworkSettings: liveNetwork(deps, record) ?? idleNetwork(record),
@@ -181,6 +191,12 @@ const shownHealth = ({ status, failingStreak, log }: HealthState) => ({
   FailingStreak: failingStreak,
   Log: [...log],
 });
+
+/** Where the files are, as tools that look into Docker's data expect it. */
+function graphData(deps: ContainerDeps, id: string, paths: ContainerPaths): Record<string, string> {
+  const { upper, work, lower } = deps.snapshots.layout(id);
+  return { ID: id, LowerDir: lower.join(':'), MergedDir: paths.rootfs, UpperDir: upper, WorkDir: work };
+}
 
 /** Without the keys whose value is undefined or null, so that zero values show through. */
 function defined<T extends object>(object: T): Partial<T> {
@@ -240,7 +256,8 @@ function idleNetwork(record: ContainerRecord): ContainerInspect['NetworkSettings
 export function networkNames(record: ContainerRecord): string[] {
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
   if (mode.startsWith('container:')) return [];
-  return [...new Set([mode, ...Object.keys(record.endpoints)])];
+  const first = record.leftNetworkMode ? [] : [mode];
+  return [...new Set([...first, ...Object.keys(record.endpoints)])];
 }
 
 /** The mounts as inspect and list show them; tmpfs of `--tmpfs` stands in HostConfig only. */

@@ -4,6 +4,7 @@ import type { ExitRecord, ShimHandle } from '../runtime/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
+import { Links } from './links.ts';
 import { openShim } from './open-shim.ts';
 import { freeze } from './pause.ts';
 import { Recovery } from './recovery.ts';
@@ -24,6 +25,7 @@ export class Lifecycle {
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #remains: Remains;
+  readonly #links: Links;
   readonly recovery: Recovery;
   readonly #runs = new Map<string, Run>();
   readonly #backoff = new RestartBackoff();
@@ -35,6 +37,7 @@ export class Lifecycle {
     this.#deps = deps;
     this.#containers = containers;
     this.#remains = new Remains(deps);
+    this.#links = new Links(deps, containers);
     this.recovery = new Recovery(deps, containers, this.#remains, {
       watch: (container, shim) => this.#watch(container, shim),
       exited: (container, exit) => this.#exited(container, exit),
@@ -99,6 +102,7 @@ export class Lifecycle {
       manuallyStopped: false,
     });
     this.#containers.save(container);
+    this.#links.announce(container);
     this.#deps.onEvent('start', record);
     this.#watch(container, shim);
   }

@@ -22,6 +22,7 @@ import {
 } from '../linux/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
+import { linkEnvironment, linkRequests } from './links.ts';
 import { mountTable, type ResolvedMount } from './mount-table.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
 import { containerSpec, donorOf, joinedNamespaces } from './spec-input.ts';
@@ -93,6 +94,7 @@ function prepare(
       rootfs: paths.rootfs,
       mounts,
       namespaces: { ...namespaces, network: netns },
+      linkEnv: linkEnvironment(deps, record, find),
     });
     if (allocation.sandbox === 'own') network.setup(record.id, network.netnsPath(record.id));
     writeFileSync(paths.config, JSON.stringify(spec), { mode: 0o600 });
@@ -129,13 +131,14 @@ function allocationRequest(record: ContainerRecord): Parameters<ContainerDeps['n
     name: record.name,
     ...(config.Hostname ? { hostname: config.Hostname } : {}),
     networkMode: config.NetworkDisabled ? 'none' : (hostConfig.NetworkMode ?? 'bridge'),
+    ...(record.leftNetworkMode ? { withoutMode: true } : {}),
     endpointsConfig: record.endpoints,
     portBindings: hostConfig.PortBindings ?? {},
     exposedPorts: Object.keys(config.ExposedPorts ?? {}),
     publishAll: hostConfig.PublishAllPorts ?? false,
     ...(config.MacAddress ? { macAddress: config.MacAddress } : {}),
     dns: hostConfig.Dns ?? [],
-    links: hostConfig.Links ?? [],
+    links: linkRequests(record),
   };
 }
 
@@ -173,8 +176,7 @@ function writeFiles(deps: ContainerDeps, record: ContainerRecord, paths: Contain
   });
   writeFileSync(paths.hosts, files.hosts, { mode: 0o644 });
   writeFileSync(paths.resolvConf, files.resolvConf, { mode: 0o644 });
-  const full = config.Domainname ? `${hostname}.${config.Domainname}` : hostname;
-  writeFileSync(paths.hostname, `${full}\n`, { mode: 0o644 });
+  writeFileSync(paths.hostname, `${hostname}\n`, { mode: 0o644 });
 }
 
 /** Where each mount's data is on the host, made ready. */

@@ -56,7 +56,13 @@ export function donorOf(
 export function containerSpec(
   deps: ContainerDeps,
   record: ContainerRecord,
-  run: { root: RootedDir; rootfs: string; mounts: OciMount[]; namespaces: JoinedNamespaces },
+  run: {
+    root: RootedDir;
+    rootfs: string;
+    mounts: OciMount[];
+    namespaces: JoinedNamespaces;
+    linkEnv: readonly string[];
+  },
 ): GeneratedSpec {
   const { config, hostConfig } = record;
   return generateSpec({
@@ -70,6 +76,7 @@ export function containerSpec(
     cgroupsPath: cgroupPath(deps, record),
     initPath: deps.initPath,
     init: deps.init,
+    linkEnv: run.linkEnv,
     cdi: deps.cdi,
   });
 }

@@ -1,5 +1,5 @@
-import { kindOf, messageOf, WharfError } from '../errdefs/index.ts';
-import { RootedDir } from '../linux/index.ts';
+import { conflict, kindOf, messageOf, WharfError } from '../errdefs/index.ts';
+import { hasEnded, RootedDir } from '../linux/index.ts';
 import { diagnoseStartFailure, type ProgramFiles, RuntimeError } from '../runtime/index.ts';
 import type { Container, ExecRequest } from './container.ts';
 import { MountedFiles } from './mounted-files.ts';
@@ -29,6 +29,10 @@ export function explainStartFailure(
 
 /** Why an exec did not start. */
 export function explainExecFailure(err: unknown, container: Container, request: ExecRequest): StartFailure {
+  // Whatever went wrong, it did because the container ended at this moment, which we may be told of a little later.
+  if (!container.running || hasEnded(container.record.state.pid)) {
+    return { error: conflict(`container ${container.id} is not running`, { cause: err }), exitCode: 126 };
+  }
   if (!(err instanceof RuntimeError)) return { error: asWharfError(err), exitCode: 126 };
   const { config, state } = container.record;
   const failure = explain(err, () => RootedDir.open(`/proc/${state.pid}/root`), {

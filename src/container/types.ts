@@ -47,6 +47,12 @@ export interface VolumeCreation {
   labels?: Record<string, string>;
 }
 
+/** `--link`: another container, by its id, under a name of this one's choice. */
+export interface LinkRecord {
+  id: string;
+  alias: string;
+}
+
 export interface StateRecord {
   status: 'created' | 'running' | 'paused' | 'exited' | 'dead';
   pid: number;
@@ -81,7 +87,11 @@ export interface ContainerRecord {
   updating?: HostConfig;
   /** NetworkingConfig.EndpointsConfig of the request. */
   endpoints: Record<string, EndpointSettings>;
+  /** It was disconnected from the network that NetworkMode names, and starts without it. */
+  leftNetworkMode?: boolean;
   mounts: MountRecord[];
+  /** Links of the default bridge; those of other networks are their endpoints'. */
+  links?: LinkRecord[];
   state: StateRecord;
   restartCount: number;
 }

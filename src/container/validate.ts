@@ -119,6 +119,9 @@ function validateModes(config: ContainerConfig, host: HostConfig): void {
   if (joins && (Object.keys(host.PortBindings ?? {}).length > 0 || host.PublishAllPorts)) {
     throw conflict('conflicting options: port publishing and the container type network mode');
   }
+  if (joins && Object.keys(config.ExposedPorts ?? {}).length > 0) {
+    throw conflict('conflicting options: port exposing and the container type network mode');
+  }
   if (host.UTSMode === 'host' && config.Hostname)
     throw conflict('conflicting options: hostname and the UTS mode');
   for (const [what, value, allowed] of [

@@ -36,6 +36,7 @@ export async function startDaemon(config: DaemonConfig, log: EngineLog): Promise
   const [running, api] = [engine, server];
   return {
     async stop() {
+      api.refuseChanges();
       await running.shutdown();
       await api.close();
       release();

@@ -114,7 +114,7 @@ function disconnect(engine: Engine, network: string, request: NetworkDisconnectR
   return containers.exclusively(request.Container ?? '', (record, running) => {
     const { Name: name = network } = networks.inspect(network);
     if (running) networks.disconnect(network, record, request.Force ?? false);
-    else if (!record.endpoints[name] && record.hostConfig.NetworkMode !== name) {
+    else if (!record.endpoints[name] && (record.leftNetworkMode || record.hostConfig.NetworkMode !== name)) {
       throw forbidden(`container ${record.id} is not connected to network ${name}`);
     }
     containers.setEndpoint(record.id, name, undefined);

@@ -1,6 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EventMessage, SystemDataUsageResponse } from '@docker/node-sdk';
+import type { EventMessage, OCIDescriptor, SystemDataUsageResponse } from '@docker/node-sdk';
 import { type ContainerRecord, ContainerService, type ImageFacts } from '../container/index.ts';
 import { ContentStore } from '../content/index.ts';
 import { isKind, messageOf } from '../errdefs/index.ts';
@@ -15,6 +14,7 @@ import { VolumeService } from '../volume/index.ts';
 import type { EngineConfig, EngineLog } from './config.ts';
 import { EventBus } from './events.ts';
 import { engineId, machineWarnings, systemInfo, systemVersion } from './info.ts';
+import { claimRoots } from './root-lock.ts';
 
 type DiskUsageType = 'container' | 'image' | 'volume' | 'build-cache';
 
@@ -31,12 +31,12 @@ export class Engine {
   readonly #id: string;
   readonly #warnings: string[];
   readonly #cdi: CdiRegistry;
+  readonly #releaseRoots: () => void;
 
-  private constructor(config: EngineConfig, log: EngineLog) {
+  private constructor(config: EngineConfig, log: EngineLog, releaseRoots: () => void) {
     this.#config = config;
+    this.#releaseRoots = releaseRoots;
     const { dataRoot, execRoot } = config;
-    mkdirSync(dataRoot, { recursive: true, mode: 0o710 });
-    mkdirSync(execRoot, { recursive: true, mode: 0o711 });
     this.#id = engineId(dataRoot);
     this.#warnings = machineWarnings();
     this.#cdi = new CdiRegistry(config.cdiSpecDirs);
@@ -111,9 +111,11 @@ export class Engine {
         remove: (key) => this.#snapshots.remove(key),
         usage: (key) => this.#snapshots.usage(key),
         layerSize: (diffId) => this.#snapshots.layerSize(diffId),
+        layout: (key) => this.#snapshots.layout(key),
       },
       network: this.networks,
       volumes: this.volumes,
+      imageManifest: (imageId) => this.#imageManifest(imageId),
       resolveImage: (ref) => imageFacts(this.images.resolve(ref)),
       onEvent: (action, record, attributes) =>
         this.events.emit('container', action, record.id, {
@@ -132,7 +134,7 @@ export class Engine {
    * ended, and removes from the kernel and the disk what has no owner.
    */
   static async open(config: EngineConfig, log: EngineLog): Promise<Engine> {
-    const engine = new Engine(config, log);
+    const engine = new Engine(config, log, claimRoots(config));
     const running = await engine.containers.reconcile();
     engine.networks.init(running);
     engine.#snapshots.reconcile(new Set(engine.containers.ids()));
@@ -166,6 +168,7 @@ export class Engine {
     await closeNetworks();
     await this.#snapshots.close();
     this.#store.close();
+    this.#releaseRoots();
   }
 
   /** The files a container changed against its image. */
@@ -239,6 +242,17 @@ export class Engine {
       return this.images.resolve(ref).id === imageId;
     } catch (err) {
       if (isKind(err, 'NotFound', 'InvalidParameter')) return false;
+      throw err;
+    }
+  }
+
+  #imageManifest(imageId: Digest): OCIDescriptor | undefined {
+    try {
+      const { Descriptor, Architecture = '', Os = '', Variant } = this.images.inspect(imageId);
+      const platform = { architecture: Architecture, os: Os, ...(Variant ? { variant: Variant } : {}) };
+      return Descriptor && { ...Descriptor, platform };
+    } catch (err) {
+      if (isKind(err, 'NotFound')) return undefined;
       throw err;
     }
   }

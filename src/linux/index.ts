@@ -7,6 +7,7 @@ export { type CgroupIo, CgroupReader, type CgroupStats } from './cgroup-stats.ts
 export * from './conntrack.ts';
 export * from './fd.ts';
 export * from './file-flags.ts';
+export { lockFile } from './file-lock.ts';
 export { type MountFlags, type MountOptions, reconfigureFilesystem } from './fs-context.ts';
 export { isHungUp } from './hang-up.ts';
 export * from './host-info.ts';

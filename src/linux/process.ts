@@ -55,3 +55,21 @@ export function isProcessAlive(pid: number, startTime?: number): boolean {
   if (fields === undefined || fields[0] === 'Z' || fields[0] === 'X') return false;
   return startTime === undefined || Number(fields[19]) === startTime;
 }
+
+/** Flag of a task that is in do_exit (include/linux/sched.h). */
+const PF_EXITING = 0x4;
+
+/**
+ * True when a process is gone, a zombie, or ending: the first of a pid namespace stays for a while to see off the others,
+ * in which nothing new can be started (proc(5), /proc/pid/stat).
+ */
+export function hasEnded(pid: number): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may contain anything, parentheses included.
+    const [state = '', , , , , , flags] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' || state === 'X' || (Number(flags) & PF_EXITING) !== 0;
+  } catch {
+    return true;
+  }
+}

@@ -100,7 +100,8 @@ export function endpointSettings(
   const named = bridge !== undefined && !isDefaultBridge(network);
   return {
     IPAMConfig: endpoint.ipamConfig,
-    ...(endpoint.links.length > 0 && { Links: endpoint.links }),
+    // Those of the default bridge are HostConfig.Links.
+    ...(endpoint.links.length > 0 && named && { Links: endpoint.links }),
     ...(endpoint.aliases.length > 0 && { Aliases: endpoint.aliases }),
     MacAddress: endpoint.mac,
     DriverOpts: endpoint.driverOpts,

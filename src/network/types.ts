@@ -23,6 +23,8 @@ export interface AllocateRequest {
   hostname?: string;
   /** `default`, `bridge`, `host`, `none`, `container:<id>`, or a network's name or id. */
   networkMode: string;
+  /** Only the networks of `endpointsConfig`: the container was disconnected from that of the mode. */
+  withoutMode?: boolean;
   /** NetworkingConfig.EndpointsConfig, keyed by network name or id. */
   endpointsConfig?: Record<string, EndpointSettings>;
   /** HostConfig.PortBindings. */

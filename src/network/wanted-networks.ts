@@ -12,8 +12,9 @@ export function wantedNetworks(
 ): Array<[Network, EndpointSettings]> {
   const mode =
     request.networkMode === 'default' || request.networkMode === '' ? 'bridge' : request.networkMode;
-  const first = networks.find(mode);
-  const wanted = new Map<Network, EndpointSettings>([[first, {}]]);
+  // The network that was left may be gone since.
+  const first = request.withoutMode ? undefined : networks.find(mode);
+  const wanted = new Map<Network, EndpointSettings>(first ? [[first, {}]] : []);
   const rest = Object.entries(request.endpointsConfig ?? {})
     .map(([name, config]) => [networks.find(name === 'default' ? 'bridge' : name), config] as const)
     .sort(([a], [b]) => (a.record.name < b.record.name ? -1 : 1));
@@ -23,6 +24,7 @@ export function wantedNetworks(
       'container cannot be connected to multiple networks with one of the networks in private (none) or host mode',
     );
   }
+  if (first === undefined) return [...wanted];
   const main = wanted.get(first) ?? {};
   wanted.set(first, {
     ...main,

@@ -101,6 +101,8 @@ export interface SpecInput {
   seccompProfile?: string;
   /** The daemon's default for `no-new-privileges`. */
   noNewPrivileges?: boolean;
+  /** What links tell of other containers: under the container's own variables. */
+  linkEnv?: readonly string[];
   /** Devices that CDI describes; none: device requests are refused. */
   cdi?: CdiRegistry;
   /** `hostFacts()` unless a test says otherwise. */

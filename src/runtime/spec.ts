@@ -105,7 +105,12 @@ function makeProcess(
     ...(tty && height && width ? { consoleSize: { height, width } } : {}),
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args,
-    env: containerEnv({ hostname: config.Hostname ?? '', tty, env: config.Env ?? [], home: user.home }),
+    env: containerEnv({
+      hostname: config.Hostname ?? '',
+      tty,
+      env: [...(input.linkEnv ?? []), ...(config.Env ?? [])],
+      home: user.home,
+    }),
     cwd: config.WorkingDir || '/',
     capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
     ...(limits.rlimits.length > 0 ? { rlimits: limits.rlimits } : {}),

@@ -163,8 +163,13 @@ export class Snapshots {
   }
 
   /** The directories a snapshot consists of; `lower` has the top one first. */
-  layout(key: string): { upper: string; lower: string[] } {
-    return { upper: path.join(this.#dir, key, 'upper'), lower: this.#lower(this.#base(key)) };
+  layout(key: string): { upper: string; work: string; lower: string[] } {
+    const dir = path.join(this.#dir, key);
+    return {
+      upper: path.join(dir, 'upper'),
+      work: path.join(dir, 'work'),
+      lower: this.#lower(this.#base(key)),
+    };
   }
 
   mount(key: string, target: string): void {

@@ -148,6 +148,11 @@ export class Snapshotter {
     this.#snapshots.remove(key);
   }
 
+  /** The directories of a snapshot; `lower` has the top one first. */
+  layout(key: string): { upper: string; work: string; lower: string[] } {
+    return this.#snapshots.layout(key);
+  }
+
   async usage(key: string): Promise<SnapshotUsage> {
     return await usageOf(this.#snapshots.layout(key).upper);
   }
