@@ -1,5 +1,6 @@
 #include "cgroup.h"
 #include "control.h"
+#include "namespaces.h"
 #include "process.h"
 #include "runtime.h"
 #include "scope.h"
@@ -128,6 +129,8 @@ int main(int argc, char **argv)
 	static uint8_t io[FRAME_HEADER + IO_SIZE];
 	static struct shim shim;
 	struct options *o = &shim.options;
+	if (argc == 3 && strcmp(argv[1], "--namespaces") == 0)
+		return namespaces_make(strcmp(argv[2], "join") == 0);
 	if (!options_parse(o, argc, argv))
 		return 2;
 	for (int fd = LISTEN_FD; fd <= RUNTIME_FD; fd++)

@@ -27,6 +27,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 		{"stdin", no_argument, 0, 'I'},
 		{"stdin-once", no_argument, 0, 'O'},
 		{"cgroup", required_argument, 0, 'c'},
+		{"stdio-uid", required_argument, 0, 'u'},
+		{"stdio-gid", required_argument, 0, 'g'},
 		{"oom-score-adj", required_argument, 0, 'o'},
 		{0, 0, 0, 0},
 	};
@@ -56,6 +58,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 			if (o->cgroup_count < MAX_CGROUPS)
 				o->cgroups[o->cgroup_count++] = optarg;
 			break;
+		case 'u': o->stdio_uid = atoi(optarg); break;
+		case 'g': o->stdio_gid = atoi(optarg); break;
 		case 'o': o->oom_score_adj = optarg; break;
 		default: return false;
 		}

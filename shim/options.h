@@ -22,6 +22,7 @@ struct options {
 	const char *cgroups[MAX_CGROUPS];
 	int cgroup_count;
 	const char *oom_score_adj;
+	int stdio_uid, stdio_gid; /* root of the container's user namespace: its pipes are its own */
 };
 
 /* Returns false after saying on stderr what is wrong. */

@@ -234,6 +234,11 @@ int streams_open(struct process *p)
 	for (int i = 0; i < 2; i++)
 		if (make_pipe(&io->outputs[i].source.fd, &io->child[i + 1], true) < 0)
 			return -1;
+	/* Root in a user namespace could else not open /dev/stdout, nor give it to the container's user. */
+	const struct options *o = &p->shim->options;
+	for (int i = io->open_stdin ? 0 : 1; (o->stdio_uid || o->stdio_gid) && i < 3; i++)
+		if (fchown(io->child[i], (uid_t)o->stdio_uid, (gid_t)o->stdio_gid) < 0)
+			return -1;
 	return 0;
 }
 

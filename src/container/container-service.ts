@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import type {
@@ -17,6 +17,7 @@ import { Container } from './container.ts';
 import { ContainerStore } from './container-store.ts';
 import { Creation } from './creation.ts';
 import type { ContainerDeps } from './deps.ts';
+import { makeContainerDirectories } from './directories.ts';
 import { rememberEndpoint } from './endpoints.ts';
 import { ExecService } from './exec.ts';
 import { FileService } from './files.ts';
@@ -73,9 +74,7 @@ export class ContainerService {
       },
     };
     this.#deps = deps;
-    for (const dir of [join(deps.dataRoot, 'containers'), join(deps.execRoot, 'containers')]) {
-      mkdirSync(dir, { recursive: true, mode: 0o711 });
-    }
+    makeContainerDirectories(deps);
     const records = ContainerStore.load(deps.store);
     this.#containers = new ContainerStore(deps.store);
     for (const record of records) this.#containers.adopt(new Container(record));

@@ -15,6 +15,7 @@ import { generateName } from './names.ts';
 import { containerPaths } from './paths.ts';
 import { checkResources } from './resource-checks.ts';
 import { createWarnings } from './spec-input.ts';
+import { checkUserNamespace } from './user-namespace.ts';
 
 /** Makes containers: a record from the request and the image, then directory, layer and volumes, then the row. */
 export class Creation {
@@ -55,6 +56,7 @@ export class Creation {
     joinById(record.hostConfig, (joined) => this.#containers.find(joined)?.id);
     const links = resolveLinks(record.hostConfig, (linked) => this.#containers.find(linked));
     if (links.length > 0) record.links = links;
+    checkUserNamespace(deps, record.hostConfig);
     logSettings(record, ''); // throws for what is no size or number
     if ((record.hostConfig.StorageOpt && Object.keys(record.hostConfig.StorageOpt).length) || 0) {
       throw invalidParameter(

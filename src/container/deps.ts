@@ -1,5 +1,6 @@
 /** What this room needs of the rooms below and of the daemon's settings. */
 import type { OCIDescriptor } from '@docker/node-sdk';
+import type { IdMap } from '../linux/index.ts';
 import type { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { CdiRegistry } from '../runtime/index.ts';
@@ -9,10 +10,18 @@ import type { VolumeService } from '../volume/index.ts';
 import type { ImageFacts } from './create.ts';
 import type { ContainerRecord } from './types.ts';
 
+/** Whose ids a mounted snapshot has; see the snapshot room. */
+export interface MountOwner {
+  userNamespace: number;
+  rootUid: number;
+  rootGid: number;
+  scratch: string;
+}
+
 /** The writable layers of containers (a facet of the snapshotter). */
 export interface ContainerSnapshots {
   prepare(key: string, diffIds: Digest[]): void;
-  mount(key: string, target: string): void;
+  mount(key: string, target: string, owner?: MountOwner): void;
   unmount(target: string): void;
   /** @param at where it is mounted, if it is */
   lend(key: string, at?: string): LentMount;
@@ -52,6 +61,8 @@ export interface ContainerDeps {
   init: boolean;
   /** Devices that CDI describes. */
   cdi: CdiRegistry;
+  /** The ids of containers in user namespaces (`--userns-remap`). */
+  idMap?: IdMap | undefined;
   snapshots: ContainerSnapshots;
   network: NetworkService;
   volumes: VolumeService;

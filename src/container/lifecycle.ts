@@ -73,6 +73,7 @@ export class Lifecycle {
       const shim = this.shim(container);
       run = prepareRun(this.#deps, record, paths, (id) => this.#containers.find(id));
       const { pid, startedAt } = await shim.start();
+      run.started();
       this.#runs.set(record.id, run);
       this.#running(container, shim, pid, startedAt);
     } catch (err) {

@@ -1,11 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { notFound } from '../errdefs/index.ts';
+import { toOutside } from '../linux/index.ts';
 import { type ShimHandle, startShim } from '../runtime/index.ts';
 import { containerCgroup } from './cgroup.ts';
 import type { ContainerDeps } from './deps.ts';
 import { logSettings } from './log-config.ts';
 import { containerPaths } from './paths.ts';
 import type { ContainerRecord } from './types.ts';
+import { isRemapped } from './user-namespace.ts';
 
 /** Starts an idle monitor for a container. @throws NotFound for an unknown runtime, SyscallError */
 export function openShim(deps: ContainerDeps, record: ContainerRecord): ShimHandle {
@@ -14,6 +16,7 @@ export function openShim(deps: ContainerDeps, record: ContainerRecord): ShimHand
   const runtime = deps.runtimes[record.hostConfig.Runtime ?? deps.defaultRuntime];
   if (!runtime) throw notFound(`unknown or invalid runtime name: ${record.hostConfig.Runtime}`);
   const { config } = record;
+  const ids = isRemapped(deps, record.hostConfig) ? deps.idMap : undefined;
   return startShim({
     shimPath: deps.shimPath,
     id: record.id,
@@ -28,5 +31,6 @@ export function openShim(deps: ContainerDeps, record: ContainerRecord): ShimHand
     tty: config.Tty ?? false,
     openStdin: config.OpenStdin ?? false,
     stdinOnce: config.StdinOnce ?? false,
+    ...(ids ? { stdioOwner: { uid: toOutside(ids.uids, 0) ?? 0, gid: toOutside(ids.gids, 0) ?? 0 } } : {}),
   });
 }

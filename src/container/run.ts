@@ -1,5 +1,6 @@
 /** Makes everything a run of a container stands on: network, root file system, files, mounts, the OCI config. */
 import {
+  chownSync,
   fstatSync,
   mkdirSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { messageOf, notFound } from '../errdefs/index.ts';
 import {
+  bindIdmapped,
   bindMount,
   closeFd,
   isErrno,
@@ -21,16 +23,19 @@ import {
   unmountIfMounted,
 } from '../linux/index.ts';
 import type { Container } from './container.ts';
-import type { ContainerDeps } from './deps.ts';
+import type { ContainerDeps, MountOwner } from './deps.ts';
 import { linkEnvironment, linkRequests } from './links.ts';
 import { mountTable, type ResolvedMount } from './mount-table.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
 import { containerSpec, donorOf, joinedNamespaces } from './spec-input.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
+import { openUserNamespace, type RunUserNamespace } from './user-namespace.ts';
 
 /** A prepared run. `undo` takes all of it back, in reverse order; it never throws and works once. */
 export interface Run {
   undo(): void;
+  /** The runtime has started the program: what it needed until then is let go. */
+  started(): void;
   /** What the machine could not give, as Docker's warnings. */
   readonly warnings: readonly string[];
 }
@@ -56,8 +61,8 @@ export function prepareRun(
     }
   };
   try {
-    const warnings = prepare(deps, record, paths, find, steps);
-    return { undo, warnings };
+    const prepared = prepare(deps, record, paths, find, steps);
+    return { undo, ...prepared };
   } catch (err) {
     undo();
     throw err;
@@ -70,7 +75,7 @@ function prepare(
   paths: ContainerPaths,
   find: (id: string) => Container | undefined,
   steps: (() => void)[],
-): readonly string[] {
+): Pick<Run, 'started' | 'warnings'> {
   const { network, snapshots } = deps;
   const namespaces = joinedNamespaces(record, find);
   let told = false;
@@ -81,11 +86,19 @@ function prepare(
   const allocation = network.allocate(record.id, allocationRequest(record));
   steps.push(() => network.release(record.id));
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
-  snapshots.mount(record.id, paths.rootfs);
+  const wasRemapped = record.idMap !== undefined;
+  const userns = openUserNamespace(deps, record, paths, find);
+  if (userns) steps.push(userns.close);
+  snapshots.mount(record.id, paths.rootfs, userns?.owner);
   steps.push(() => snapshots.unmount(paths.rootfs));
-  const files = networkFiles(deps, record, paths, find);
-  const sources = mountSources(deps, record, paths, steps);
-  const mounts = mountTable(record, files, sources, sharedShm(deps, record, paths, find, steps));
+  const files = networkFiles(deps, record, paths, find, wasRemapped || userns ? ownerIds(userns) : undefined);
+  const sources = mountSources(deps, record, paths, steps, userns?.owner);
+  const mounts = mountTable(
+    record,
+    files,
+    sources,
+    sharedShm(deps, record, paths, find, steps, ownerIds(userns)),
+  );
   const netns = allocation.sandbox === 'own' ? network.netnsPath(record.id) : namespaces.network;
   const root = RootedDir.open(paths.rootfs);
   try {
@@ -93,18 +106,31 @@ function prepare(
       root,
       rootfs: paths.rootfs,
       mounts,
-      namespaces: { ...namespaces, network: netns },
       linkEnv: linkEnvironment(deps, record, find),
+      namespaces: { ...namespaces, network: netns, user: userns?.path },
     });
-    if (allocation.sandbox === 'own') network.setup(record.id, network.netnsPath(record.id));
+    if (allocation.sandbox === 'own') {
+      network.setup(record.id, network.netnsPath(record.id), userns?.network);
+    }
     writeFileSync(paths.config, JSON.stringify(spec), { mode: 0o600 });
     announceMounts(deps, record);
     told = true;
-    return warnings;
+    return { warnings, started: () => userns?.close() };
   } finally {
     root.close();
   }
 }
+
+interface Ids {
+  uid: number;
+  gid: number;
+}
+
+/** Who root in the container is outside. */
+const ownerIds = (userns: RunUserNamespace | undefined): Ids => ({
+  uid: userns?.owner.rootUid ?? 0,
+  gid: userns?.owner.rootGid ?? 0,
+});
 
 function announceMounts({ volumes }: ContainerDeps, record: ContainerRecord): void {
   for (const mount of record.mounts) {
@@ -151,10 +177,15 @@ function networkFiles(
   record: ContainerRecord,
   paths: ContainerPaths,
   find: (id: string) => Container | undefined,
+  owner: Ids | undefined,
 ): ContainerPaths {
   const donor = donorOf(record, 'NetworkMode', find);
   if (!donor) {
     writeFiles(deps, record, paths);
+    if (owner) {
+      for (const file of [paths.hosts, paths.resolvConf, paths.hostname])
+        chownSync(file, owner.uid, owner.gid);
+    }
     return paths;
   }
   const { Hostname, Domainname } = donor.record.config;
@@ -185,9 +216,10 @@ function mountSources(
   record: ContainerRecord,
   paths: ContainerPaths,
   steps: (() => void)[],
+  owner: MountOwner | undefined,
 ): ResolvedMount[] {
   return record.mounts.map((mount) => {
-    const source = mountSource(deps, record, paths, mount, steps);
+    const source = mountSource(deps, record, paths, mount, steps, owner);
     return { ...mount, source, isDirectory: mount.type === 'tmpfs' || statSync(source).isDirectory() };
   });
 }
@@ -198,6 +230,7 @@ function mountSource(
   paths: ContainerPaths,
   mount: MountRecord,
   steps: (() => void)[],
+  owner: MountOwner | undefined,
 ): string {
   if (mount.type === 'tmpfs') return 'tmpfs';
   if (mount.type === 'bind') {
@@ -210,14 +243,23 @@ function mountSource(
   deps.volumes.create({ Name: name });
   const data = deps.volumes.mount(name, record.id);
   steps.push(() => deps.volumes.unmount(name, record.id));
-  return mount.subpath ? bindSubpath(data, mount.subpath, paths, steps) : data;
+  // A directory of ours keeps the image's ids, as layers do; what a volume mounts from elsewhere has its own.
+  const plain = Object.keys(deps.volumes.inspect(name).Options ?? {}).length === 0;
+  const viewer = plain ? owner : undefined;
+  return mount.subpath || viewer ? bindSubpath(data, mount.subpath || '.', paths, steps, viewer) : data;
 }
 
 /**
  * A part of a volume, at a place of its own. Resolved by the kernel inside the volume, and held by a descriptor until
  * it is mounted: whoever writes to the volume at this moment cannot lead it elsewhere.
  */
-function bindSubpath(volume: string, subpath: string, paths: ContainerPaths, steps: (() => void)[]): string {
+function bindSubpath(
+  volume: string,
+  subpath: string,
+  paths: ContainerPaths,
+  steps: (() => void)[],
+  owner: MountOwner | undefined,
+): string {
   mkdirSync(paths.subpaths, { recursive: true, mode: 0o700 });
   const target = join(paths.subpaths, String(readdirSync(paths.subpaths).length));
   const root = RootedDir.open(volume);
@@ -227,7 +269,8 @@ function bindSubpath(volume: string, subpath: string, paths: ContainerPaths, ste
       const isDirectory = fstatSync(part).isDirectory();
       if (isDirectory) mkdirSync(target);
       else writeFileSync(target, '');
-      bindMount(`/proc/self/fd/${part}`, target, { recursive: true });
+      if (owner) bindIdmapped(`/proc/self/fd/${part}`, target, owner.userNamespace);
+      else bindMount(`/proc/self/fd/${part}`, target, { recursive: true });
       steps.push(() => {
         unmountIfMounted(target, { detach: true });
         // Never recursive: what is here may still be the volume.
@@ -263,21 +306,33 @@ function sharedShm(
   paths: ContainerPaths,
   find: (id: string) => Container | undefined,
   steps: (() => void)[],
+  owner: Ids,
 ): string | undefined {
   const donor = donorOf(record, 'IpcMode', find);
   if (donor) return containerPaths(deps.dataRoot, deps.execRoot, donor.id).shm;
   if (record.hostConfig.IpcMode !== 'shareable') return undefined;
-  shareableShm(record, paths, steps);
+  shareableShm(record, paths, steps, owner);
   return paths.shm;
 }
 
 /** `--ipc shareable`: /dev/shm is a mount of the host's side, which other containers can join. */
-function shareableShm(record: ContainerRecord, paths: ContainerPaths, steps: (() => void)[]): void {
+function shareableShm(
+  record: ContainerRecord,
+  paths: ContainerPaths,
+  steps: (() => void)[],
+  { uid, gid }: Ids,
+): void {
   mkdirSync(paths.shm, { recursive: true, mode: 0o1777 });
   mountFilesystem(
     'tmpfs',
     paths.shm,
-    { source: 'shm', mode: '1777', size: String(record.hostConfig.ShmSize) },
+    {
+      source: 'shm',
+      mode: '1777',
+      size: String(record.hostConfig.ShmSize),
+      uid: String(uid),
+      gid: String(gid),
+    },
     {
       noSuid: true,
       noDev: true,

@@ -1,7 +1,7 @@
 /** A container in the terms of the runtime room: what its OCI config is made of. */
 import { readFileSync } from 'node:fs';
 import { conflict, isKind, notFound } from '../errdefs/index.ts';
-import { RootedDir } from '../linux/index.ts';
+import { lastInside, RootedDir } from '../linux/index.ts';
 import {
   execProcess,
   type GeneratedSpec,
@@ -73,6 +73,7 @@ export function containerSpec(
     user: resolveUser(run.root, config.User ?? '', hostConfig.GroupAdd ?? []),
     mounts: run.mounts,
     namespaces: run.namespaces,
+    ...(record.idMap ? { lastGid: lastInside(record.idMap.gids) } : {}),
     cgroupsPath: cgroupPath(deps, record),
     initPath: deps.initPath,
     init: deps.init,

@@ -26,12 +26,11 @@ test('a bundle in which something is mounted is left alone, and goes once that i
   bindMount(volume, target);
   bindMount(volume, paths.rootfs);
   await assert.rejects(removeBundle(paths), /EBUSY/);
-  unmountIfMounted(paths.rootfs);
-  await assert.rejects(removeBundle(paths), /ENOTEMPTY/);
+  unmountIfMounted(target);
+  await assert.rejects(removeBundle(paths), /EBUSY/);
   assert.ok(existsSync(join(volume, 'kept')));
   unmountBelow(paths.bundle);
   assert.equal(existsSync(join(target, 'kept')), false);
-  rmSync(target, { recursive: true });
   await removeBundle(paths);
   assert.equal(existsSync(paths.bundle), false);
   assert.ok(existsSync(join(volume, 'kept')));

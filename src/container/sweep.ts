@@ -1,6 +1,7 @@
 /** Finds and takes down what a daemon that died has left of containers. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { rm, rmdir } from 'node:fs/promises';
+import { readdir, rm, rmdir, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Cgroup, isErrno, readMountInfo, unmountIfMounted } from '../linux/index.ts';
 import type { ContainerPaths } from './paths.ts';
 
@@ -17,14 +18,19 @@ export function unmountBelow(directory: string): void {
  * @throws SyscallError `EBUSY` or `ENOTEMPTY` while a container's files or a volume's are mounted in it: nothing is removed then
  */
 export async function removeBundle({ bundle, rootfs, subpaths }: ContainerPaths): Promise<void> {
-  for (const mountPoint of [rootfs, subpaths]) {
-    try {
-      await rmdir(mountPoint);
-    } catch (err) {
-      if (!isErrno(err, 'ENOENT')) throw err;
-    }
+  // Of a run that an earlier daemon made; one at a time, as a mounted one must not be emptied.
+  for (const entry of await readdir(subpaths, { withFileTypes: true }).catch(none)) {
+    const path = join(subpaths, entry.name);
+    await (entry.isDirectory() ? rmdir(path) : unlink(path));
   }
+  for (const mountPoint of [rootfs, subpaths]) await rmdir(mountPoint).catch(none);
   await rm(bundle, { recursive: true, force: true });
+}
+
+/** Nothing there is nothing to remove. */
+function none(err: unknown): never[] {
+  if (isErrno(err, 'ENOENT')) return [];
+  throw err;
 }
 
 /** The anonymous volumes of a container whose creation a dying daemon broke off. */

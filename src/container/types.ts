@@ -10,6 +10,7 @@
  * record the shim left as its account.
  */
 import type { ContainerConfig, EndpointSettings, HostConfig } from '@docker/node-sdk';
+import type { IdMap } from '../linux/index.ts';
 import type { Digest } from '../oci/index.ts';
 
 /** A mount asked for, resolved at creation: names given to anonymous volumes, sources made absolute. */
@@ -94,4 +95,6 @@ export interface ContainerRecord {
   links?: LinkRecord[];
   state: StateRecord;
   restartCount: number;
+  /** The ids of its last run's user namespace, where it had one. */
+  idMap?: IdMap | undefined;
 }

@@ -66,6 +66,7 @@ export function daemonConfig(settings: Settings): DaemonConfig {
       maxConcurrentUploads: (settings['max-concurrent-uploads'] as number | undefined) ?? 5,
       labels: list('label'),
       liveRestore: settings['live-restore'] === true,
+      ...(settings['userns-remap'] ? { usernsRemap: text('userns-remap', '') } : {}),
       debug,
       shimPath: program(
         'shim-path',

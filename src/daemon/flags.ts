@@ -110,6 +110,12 @@ export const SETTINGS: readonly Setting[] = [
     kind: 'boolean',
     help: 'Containers run on when the daemon is stopped',
   },
+  {
+    flag: 'userns-remap',
+    key: 'userns-remap',
+    kind: 'string',
+    help: 'Containers get user namespaces with the subordinate ids of this user: default, user[:group] or uid[:gid]',
+  },
   { flag: 'tls', key: 'tls', kind: 'boolean', help: 'Use TLS on tcp sockets' },
   {
     flag: 'tlsverify',

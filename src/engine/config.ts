@@ -22,6 +22,8 @@ export interface EngineConfig {
   maxConcurrentUploads: number;
   labels: readonly string[];
   liveRestore: boolean;
+  /** `--userns-remap`: `default`, `user`, `user:group`, `uid` or `uid:gid`. */
+  usernsRemap?: string;
   debug: boolean;
   /** The `wharf-shim` binary. */
   shimPath: string;

@@ -4,7 +4,7 @@ import { type ContainerRecord, ContainerService, type ImageFacts } from '../cont
 import { ContentStore } from '../content/index.ts';
 import { isKind, messageOf } from '../errdefs/index.ts';
 import { type Image, ImageService } from '../image/index.ts';
-import { ensureHybridUsable, favorDynamicCgroups } from '../linux/index.ts';
+import { ensureHybridUsable, favorDynamicCgroups, type IdMap } from '../linux/index.ts';
 import { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { CdiRegistry, DEFAULT_CAPABILITIES, defaultSeccomp } from '../runtime/index.ts';
@@ -14,6 +14,7 @@ import { VolumeService } from '../volume/index.ts';
 import type { EngineConfig, EngineLog } from './config.ts';
 import { EventBus } from './events.ts';
 import { engineId, machineWarnings, systemInfo, systemVersion } from './info.ts';
+import { checkRemap, remapIds } from './remap.ts';
 import { claimRoots } from './root-lock.ts';
 
 type DiskUsageType = 'container' | 'image' | 'volume' | 'build-cache';
@@ -29,6 +30,7 @@ export class Engine {
   readonly #store: Store;
   readonly #snapshots: Snapshotter;
   readonly #id: string;
+  readonly #idMap: IdMap | undefined;
   readonly #warnings: string[];
   readonly #cdi: CdiRegistry;
   readonly #releaseRoots: () => void;
@@ -59,6 +61,7 @@ export class Engine {
       root: join(dataRoot, 'snapshots'),
       log: (message) => log.warn(message),
     });
+    this.#idMap = config.usernsRemap === undefined ? undefined : this.#remap(config.usernsRemap, log);
     this.images = new ImageService({
       store,
       content: new ContentStore({ root: join(dataRoot, 'content') }),
@@ -103,9 +106,10 @@ export class Engine {
       initPath: config.initPath,
       init: config.init,
       cdi: this.#cdi,
+      idMap: this.#idMap,
       snapshots: {
         prepare: (key, diffIds) => this.#snapshots.prepare(key, diffIds, { initFiles: true }),
-        mount: (key, target) => this.#snapshots.mount(key, target),
+        mount: (key, target, owner) => this.#snapshots.mount(key, target, owner),
         unmount: (target) => this.#snapshots.unmount(target),
         lend: (key, at) => this.#snapshots.lend(key, at),
         remove: (key) => this.#snapshots.remove(key),
@@ -127,6 +131,20 @@ export class Engine {
       onPrune: (reclaimed) => this.events.emit('container', 'prune', '', { reclaimed: String(reclaimed) }),
       log,
     });
+  }
+
+  #remap(spec: string, log: EngineLog): IdMap | undefined {
+    const map = remapIds(spec);
+    if (map === undefined) {
+      log.warn('User namespaces: root cannot be remapped with itself; user namespaces are OFF');
+      return undefined;
+    }
+    checkRemap(this.#config, this.#snapshots, map);
+    const { inside, outside, size } = map.uids[0]!;
+    log.info(
+      `User namespaces: users ${inside} to ${inside + size - 1} of containers are ${outside} to ${outside + size - 1} here`,
+    );
+    return map;
   }
 
   /**
@@ -185,6 +203,7 @@ export class Engine {
       eventListeners: this.events.listeners,
       warnings: this.#warnings,
       cdi: this.#cdi,
+      remapped: this.#idMap !== undefined,
     });
   }
 

@@ -36,6 +36,8 @@ export interface EngineFacts {
   eventListeners: number;
   warnings: readonly string[];
   cdi: CdiRegistry;
+  /** Containers get user namespaces. */
+  remapped: boolean;
 }
 
 export function systemInfo({
@@ -46,6 +48,7 @@ export function systemInfo({
   eventListeners,
   warnings,
   cdi,
+  remapped,
 }: EngineFacts): SystemInfo {
   const count = (...statuses: string[]): number =>
     records.filter((r) => statuses.includes(r.state.status)).length;
@@ -128,7 +131,11 @@ export function systemInfo({
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: ['name=seccomp,profile=builtin', ...(v2 ? ['name=cgroupns'] : [])],
+    SecurityOptions: [
+      'name=seccomp,profile=builtin',
+      ...(remapped ? ['name=userns'] : []),
+      ...(v2 ? ['name=cgroupns'] : []),
+    ],
     CDISpecDirs: [...cdi.dirs],
     DiscoveredDevices: found.devices.map((ID) => ({ Source: 'cdi', ID })),
     Warnings: [...warnings, ...found.warnings],

@@ -34,10 +34,17 @@ function andBack<T>(fn: () => T): T {
   }
 }
 
-/** Makes a network namespace (with `lo` down) and binds it to the file `path`, which is made. */
-export function createNetns(path: string): void {
+/**
+ * Makes a network namespace (with `lo` down) and binds it to the file `path`, which is made.
+ * @param made binds this one instead, by descriptor: one that belongs to a user namespace is made there
+ */
+export function createNetns(path: string, made?: number): void {
   closeFd(openAt(-100, path, O.RDONLY | O.CREAT | O.EXCL, 0o444));
   try {
+    if (made !== undefined) {
+      bindMount(`/proc/self/fd/${made}`, path);
+      return;
+    }
     andBack(() => {
       check('unshare', c.unshare(CLONE_NEWNET));
       bindMount(OWN, path);

@@ -293,9 +293,14 @@ export class NetworkService {
   /**
    * Makes the namespace at `netnsPath`, links, addresses, routes and port rules. For the host's network it makes
    * nothing. Undoes itself on failure (the leases stay: release() them).
+   * @param namespace one that was made already, by descriptor (of a container in a user namespace)
    */
-  setup(containerId: string, netnsPath: string = this.netnsPath(containerId)): SandboxInfo {
-    const info = this.#sandboxes.setup(containerId, netnsPath);
+  setup(
+    containerId: string,
+    netnsPath: string = this.netnsPath(containerId),
+    namespace?: number,
+  ): SandboxInfo {
+    const info = this.#sandboxes.setup(containerId, netnsPath, namespace);
     this.#checkPolicySoon();
     return info;
   }

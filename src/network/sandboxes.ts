@@ -110,11 +110,11 @@ export class Sandboxes {
   }
 
   /** Makes what was leased. After a failure nothing of it is there, but the leases are: release them. */
-  setup(containerId: string, netnsPath: string): SandboxInfo {
+  setup(containerId: string, netnsPath: string, namespace?: number): SandboxInfo {
     const sandbox = this.#sandboxes.get(containerId);
     if (sandbox === undefined) throw system(`network: no allocation for container ${containerId}`);
     const host = sandbox.endpoints.some((e) => this.#network(e.network).driver === 'host');
-    if (!host) this.#make(sandbox, netnsPath);
+    if (!host) this.#make(sandbox, netnsPath, namespace);
     sandbox.up = true;
     for (const endpoint of sandbox.endpoints) this.#event('connect', sandbox, endpoint);
     return {
@@ -271,7 +271,7 @@ export class Sandboxes {
     }
   }
 
-  #make(sandbox: SandboxRecord, netnsPath: string): void {
+  #make(sandbox: SandboxRecord, netnsPath: string, namespace?: number): void {
     const { records, bridges, resolver } = this.#parts;
     if (netnsPath !== sandbox.netns) {
       sandbox.netns = netnsPath;
@@ -279,7 +279,7 @@ export class Sandboxes {
     }
     mkdirSync(dirname(netnsPath), { recursive: true });
     if (existsSync(netnsPath)) deleteNetns(netnsPath);
-    createNetns(netnsPath);
+    createNetns(netnsPath, namespace);
     const attachments = this.#attachments(sandbox);
     try {
       for (const { endpoint } of attachments) this.#clearDrained(endpoint);

@@ -1,4 +1,5 @@
 /** The mounts every container has. */
+import { existsSync } from 'node:fs';
 import type { SpecMount } from './spec-types.ts';
 
 /** What they depend on. */
@@ -11,6 +12,8 @@ export interface MountInput {
   noShm: boolean;
   /** The host's IPC namespace: its own /dev/shm and message queues. */
   hostIpc: boolean;
+  /** The container has a user namespace of its own. */
+  userNamespace?: boolean;
 }
 
 const SHM_SIZE = 64 << 20;
@@ -64,13 +67,23 @@ function makeDefaults(input: MountInput): SpecMount[] {
       source: 'cgroup',
       options: [...cgroupRo, 'nosuid', 'noexec', 'nodev'],
     },
-    {
+  ];
+  // Only who is root of the IPC namespace's owner may mount its message queues: of the host's there is what the host shows.
+  if (!input.hostIpc || input.userNamespace !== true) {
+    mounts.push({
       destination: '/dev/mqueue',
       type: 'mqueue',
       source: 'mqueue',
       options: ['nosuid', 'noexec', 'nodev'],
-    },
-  ];
+    });
+  } else if (existsSync('/dev/mqueue')) {
+    mounts.push({
+      destination: '/dev/mqueue',
+      type: 'bind',
+      source: '/dev/mqueue',
+      options: ['rbind', 'rprivate'],
+    });
+  }
   if (input.noShm) return mounts;
   const shm: SpecMount = input.hostIpc
     ? { destination: '/dev/shm', type: 'bind', source: '/dev/shm', options: ['rbind', 'rprivate'] }

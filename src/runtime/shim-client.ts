@@ -32,6 +32,7 @@ function shimArguments(o: ShimOptions, sealed: boolean): string[] {
   if (o.tty) args.push('--tty');
   if (o.openStdin) args.push('--stdin');
   if (o.stdinOnce) args.push('--stdin-once');
+  if (o.stdioOwner) args.push(`--stdio-uid=${o.stdioOwner.uid}`, `--stdio-gid=${o.stdioOwner.gid}`);
   const cgroups = o.cgroupPaths ?? [];
   for (const path of cgroups) args.push('--cgroup', path);
   if (cgroups.length > 0 && basename(o.runtimePath) === 'crun') args.push('--fast-delete');

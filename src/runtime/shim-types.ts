@@ -52,6 +52,8 @@ export interface ShimOptions {
   openStdin: boolean;
   /** The first client's end of input closes the container's stdin. */
   stdinOnce: boolean;
+  /** Who owns the pipes: root of the container's user namespace, by its ids outside. */
+  stdioOwner?: { uid: number; gid: number };
   /** The container's cgroup directories (memory and, with v1, the others), for the OOM fact. */
   cgroupPaths?: readonly string[];
 }

@@ -77,6 +77,8 @@ export interface JoinedNamespaces {
   network?: string | undefined;
   pid?: string | undefined;
   ipc?: string | undefined;
+  /** Made for this container beforehand, or that of one it joins. */
+  user?: string | undefined;
 }
 
 /** Everything a spec is made from. */
@@ -91,6 +93,8 @@ export interface SpecInput {
   /** The user's mounts and the engine's files, parents first; each replaces a default mount at the same place. */
   mounts: readonly SpecMount[];
   namespaces?: JoinedNamespaces;
+  /** With a user namespace: the highest group id in it. */
+  lastGid?: number;
   /** As the runtime wants it: a path, or `slice:prefix:name` with systemd. */
   cgroupsPath: string;
   /** The program of `--init` (tini) on the host; needed when `init` is on. */

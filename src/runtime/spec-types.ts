@@ -171,6 +171,8 @@ export interface Spec {
   process: SpecProcess;
   root: { path: string; readonly?: boolean };
   hostname?: string;
+  /** Since 1.1. */
+  domainname?: string;
   mounts: SpecMount[];
   annotations?: Record<string, string>;
   linux: SpecLinux;

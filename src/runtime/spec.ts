@@ -64,11 +64,15 @@ export function generateSpec(input: SpecInput): GeneratedSpec {
   warnings.push(...supported.warnings);
   const seccomp = chooseSeccomp(input, security, capabilities.names, host);
   const init = usesInit(input);
+  const remapped = input.namespaces?.user !== undefined;
   const spec: Spec = {
     ociVersion: OCI_VERSION,
     process: makeProcess(input, security, capabilities.names, host, warnings),
     root: { path: input.rootfs, ...(hostConfig.ReadonlyRootfs === true ? { readonly: true } : {}) },
     ...(hostConfig.UTSMode === 'host' ? {} : { hostname: config.Hostname ?? '' }),
+    ...(config.Domainname && remapped && hostConfig.UTSMode !== 'host'
+      ? { domainname: config.Domainname }
+      : {}),
     mounts: makeMounts(input, security, init),
     linux: makeLinux(input, supported.config, host),
   };
@@ -147,6 +151,7 @@ function makeMounts(input: SpecInput, security: SecurityOptions, init: boolean):
     shm: hostConfig.IpcMode === 'none' ? undefined : (hostConfig.ShmSize ?? undefined),
     noShm: hostConfig.IpcMode === 'none',
     hostIpc: hostConfig.IpcMode === 'host',
+    userNamespace: input.namespaces?.user !== undefined,
   };
   const out = defaultMounts(asked, mounts);
   if (init) {
@@ -200,6 +205,7 @@ function makeNamespaces({ hostConfig, namespaces = {} }: SpecInput, host: HostFa
     }
     out.push(path === undefined ? { type } : { type, path });
   };
+  if (namespaces.user !== undefined) out.push({ type: 'user', path: namespaces.user });
   add('network', hostConfig.NetworkMode ?? '', namespaces.network);
   add('uts', hostConfig.UTSMode ?? '', undefined);
   add('pid', hostConfig.PidMode ?? '', namespaces.pid);
@@ -209,21 +215,29 @@ function makeNamespaces({ hostConfig, namespaces = {} }: SpecInput, host: HostFa
   return out;
 }
 
-/** Safe with Docker's default capabilities: unprivileged ping, and ports below 1024 for every user. */
-const NETWORK_SYSCTLS: readonly (readonly [string, string])[] = [
-  ['net.ipv4.ping_group_range', '0 2147483647'],
+/**
+ * Safe with Docker's default capabilities: unprivileged ping, and ports below 1024 for every user.
+ * @param lastGid the kernel takes no group that the user namespace has not
+ */
+const networkSysctls = (lastGid: number): readonly (readonly [string, string])[] => [
+  ['net.ipv4.ping_group_range', `0 ${lastGid}`],
   ['net.ipv4.ip_unprivileged_port_start', '0'],
 ];
+const LAST_GID = 2 ** 31 - 1;
 
-function makeSysctls({ config, hostConfig }: SpecInput, host: HostFacts): Record<string, string> {
+function makeSysctls(
+  { config, hostConfig, namespaces, lastGid = LAST_GID }: SpecInput,
+  host: HostFacts,
+): Record<string, string> {
   const mode = hostConfig.NetworkMode ?? '';
   const ownNetwork = mode !== 'host' && !mode.startsWith('container:');
   const out: Record<string, string> = {};
   if (ownNetwork) {
-    for (const [name, value] of NETWORK_SYSCTLS) if (host.sysctlExists(name)) out[name] = value;
+    for (const [name, value] of networkSysctls(lastGid)) if (host.sysctlExists(name)) out[name] = value;
   }
-  // The spec got a field for it in 1.1 only.
-  if (config.Domainname && hostConfig.UTSMode !== 'host') out['kernel.domainname'] = config.Domainname;
+  // The spec got a field for it in 1.1 only; the sysctl is the host's root's to write.
+  if (config.Domainname && hostConfig.UTSMode !== 'host' && namespaces?.user === undefined)
+    out['kernel.domainname'] = config.Domainname;
   for (const [name, value] of Object.entries(hostConfig.Sysctls ?? {})) {
     if (mode === 'host' && name.startsWith('net.')) {
       throw invalidParameter(`sysctl "${name}" not allowed in host network namespace`);

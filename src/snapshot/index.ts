@@ -14,6 +14,7 @@
  * either the whole thing or something that `reconcile` clears away at the next start.
  */
 export { GrowingFile } from './growing-file.ts';
+export type { MountOwner } from './idmapped-overlay.ts';
 export { dockerInitFiles } from './init-layer.ts';
 export type { LentMount } from './lending.ts';
 export { Snapshotter } from './snapshotter.ts';

@@ -9,6 +9,7 @@
  */
 import fs from 'node:fs';
 import { attachMount, cloneMountAt } from '../linux/index.ts';
+import type { MountOwner } from './idmapped-overlay.ts';
 
 /** A lent mount. */
 export interface LentMount {
@@ -26,7 +27,7 @@ interface Loan {
 
 export interface LendingOptions {
   /** Mounts a snapshot's overlay on a directory. */
-  mount(key: string, target: string): void;
+  mount(key: string, target: string, owner?: MountOwner): void;
   unmount(target: string): void;
   /** A new empty directory, and its removal. */
   makeDirectory(): string;
@@ -44,9 +45,9 @@ export class Lending {
   }
 
   /** Mounts a snapshot on `target`. */
-  mount(key: string, target: string): void {
+  mount(key: string, target: string, owner?: MountOwner): void {
     const loan = this.#loans.get(key);
-    if (loan?.spare === undefined) this.#o.mount(key, target);
+    if (loan?.spare === undefined) this.#o.mount(key, target, owner);
     else {
       attachMount(loan.spare, target);
       closeLater(loan.spare);
@@ -66,11 +67,14 @@ export class Lending {
     }
   }
 
-  /** @param at where an earlier process of the daemon mounted it, and it still is */
-  lend(key: string, at?: string): LentMount {
+  /**
+   * @param at where an earlier process of the daemon mounted it, and it still is
+   * @param owner as whose it will be mounted meanwhile
+   */
+  lend(key: string, at?: string, owner?: MountOwner): LentMount {
     if (at !== undefined && !this.#mounted.has(key)) this.#mounted.set(key, at);
     const loan = this.#loans.get(key) ?? { users: 0, spare: undefined };
-    const fd = this.#clone(key, loan);
+    const fd = this.#clone(key, loan, owner);
     loan.users++;
     this.#loans.set(key, loan);
     let lent = true;
@@ -87,13 +91,13 @@ export class Lending {
     };
   }
 
-  #clone(key: string, loan: Loan): number {
+  #clone(key: string, loan: Loan, owner: MountOwner | undefined): number {
     const mounted = this.#mounted.get(key);
     if (mounted !== undefined) return cloneMountAt(mounted, false);
     // Kernels before 6.15 clone no detached mounts: it is mounted for a moment, in which nothing else happens.
     const target = this.#o.makeDirectory();
     try {
-      if (loan.spare === undefined) this.#o.mount(key, target);
+      if (loan.spare === undefined) this.#o.mount(key, target, owner);
       else {
         attachMount(loan.spare, target);
         closeLater(loan.spare);

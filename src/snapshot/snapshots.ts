@@ -5,6 +5,7 @@ import { conflict, invalidParameter, notFound } from '../errdefs/index.ts';
 import { mountOverlay } from '../linux/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { baseId, readChain, writeChain } from './base.ts';
+import { type MountOwner, mountIdmapped } from './idmapped-overlay.ts';
 import { type LayerView, misleadingDirs, rootLook } from './implied-dirs.ts';
 import { copyRootAttributes, dockerInitFiles, makeInitLayer, overlayOptions } from './init-layer.ts';
 import type { LayerStore } from './layer-store.ts';
@@ -33,6 +34,7 @@ export interface SnapshotsOptions {
 }
 
 export class Snapshots {
+  readonly #root: string;
   readonly #dir: string;
   readonly #baseDir: string;
   readonly #temp: string;
@@ -47,6 +49,7 @@ export class Snapshots {
   #next = 0;
 
   constructor({ root, layers, trash, unmounter }: SnapshotsOptions) {
+    this.#root = root;
     this.#dir = path.join(root, 'containers');
     this.#baseDir = path.join(root, 'bases');
     this.#temp = path.join(root, 'tmp');
@@ -172,10 +175,12 @@ export class Snapshots {
     };
   }
 
-  mount(key: string, target: string): void {
+  mount(key: string, target: string, owner?: MountOwner): void {
     const lower = this.#lower(this.#base(key));
     const dir = path.join(this.#dir, key);
-    mountOverlay({ lower, upper: `${dir}/upper`, work: `${dir}/work`, target, options: overlayOptions });
+    const overlay = { lower, upper: `${dir}/upper`, work: `${dir}/work`, target, options: overlayOptions };
+    if (owner === undefined) mountOverlay(overlay);
+    else mountIdmapped(this.#root, overlay, owner);
   }
 
   mountReadOnly(diffIds: readonly Digest[], target: string): void {

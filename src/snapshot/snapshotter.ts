@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { conflict } from '../errdefs/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { changesOf } from './changes.ts';
+import { type MountOwner, tryIdmapped } from './idmapped-overlay.ts';
 import { snapshotPool } from './jobs.ts';
 import { LayerApplier } from './layer-applier.ts';
 import { LayerStore } from './layer-store.ts';
@@ -48,7 +49,7 @@ export class Snapshotter {
       unmounter: this.#unmounter,
     });
     this.#lending = new Lending({
-      mount: (key, target) => this.#snapshots.mount(key, target),
+      mount: (key, target, owner) => this.#snapshots.mount(key, target, owner),
       unmount: (target) => this.#unmounter.unmount(target),
       makeDirectory: () => {
         const dir = path.join(this.#temp, `lend-${process.pid}-${Date.now()}-${this.#next++}`);
@@ -119,17 +120,26 @@ export class Snapshotter {
     return this.#snapshots.has(key);
   }
 
-  /** Mounts a snapshot on the directory `target`. Throws NotFound. */
-  mount(key: string, target: string): void {
-    this.#lending.mount(key, target);
+  /**
+   * Mounts a snapshot on the directory `target`, with an `owner` for a container in that user namespace. Throws
+   * NotFound, SyscallError `EINVAL` where the file system knows no idmapped mounts.
+   */
+  mount(key: string, target: string, owner?: MountOwner): void {
+    this.#lending.mount(key, target, owner);
   }
 
   /**
    * A clone of a snapshot's overlay that is mounted nowhere, beside what its container does. Throws NotFound.
    * @param at where it is mounted since before this process, if it is
+   * @param owner of its container, when that is in a user namespace
    */
-  lend(key: string, at?: string): LentMount {
-    return this.#lending.lend(key, at);
+  lend(key: string, at?: string, owner?: MountOwner): LentMount {
+    return this.#lending.lend(key, at, owner);
+  }
+
+  /** Mounts an empty snapshot for `owner` and takes it away again. Throws SyscallError where that cannot be had. */
+  tryIdmapped(owner: MountOwner): void {
+    tryIdmapped(path.dirname(this.#temp), this.#temp, owner);
   }
 
   /** Mounts a view of a chain on `target`. */

@@ -28,6 +28,8 @@ export interface EngineOptions {
   flags?: string[];
   /** Another daemon than {@link engineName}: `wharfd`, `dockerd`, or the path of a dockerd. */
   daemon?: string;
+  /** What the machine shall be like before the daemon starts. */
+  prepare?: (sandbox: Sandbox) => Promise<unknown>;
 }
 
 /** A command-line client bound to an engine. */
@@ -95,6 +97,7 @@ export class TestEngine {
     const sandbox = await Sandbox.create();
     const engine = new TestEngine(sandbox, options.flags ?? [], options.daemon ?? engineName);
     try {
+      await options.prepare?.(sandbox);
       await engine.launch();
       for (const name of options.images ?? []) await engine.load(name);
     } catch (err) {
