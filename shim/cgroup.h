@@ -4,8 +4,6 @@
 
 #include "options.h"
 
-/* Whether the kernel has killed a process of the cgroup for lack of memory (v2 memory.events, v1 memory.oom_control). */
-bool cgroup_oom_killed(const struct options *options);
 /* Removes the cgroup's directories. False when something is left in one. */
 bool cgroup_remove(const struct options *options);
 

@@ -121,6 +121,9 @@ static void send_state(struct control *c)
 		comma = ",";
 	}
 	text_printf(&line, "]");
+	auto_text oom = {0};
+	if (init->state == RUNNING && oom_facts(shim, &oom))
+		text_printf(&line, ",\"oom\":%s", oom.data);
 	if (shim->exit_record.length)
 		text_printf(&line, ",\"exit\":%s", shim->exit_record.data);
 	text_printf(&line, ",\"gone\":%s}\n", shim->gone ? "true" : "false");

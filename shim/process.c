@@ -4,7 +4,6 @@
 #include "record.h"
 #include "runtime.h"
 #include "scope.h"
-#include "cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,8 +154,8 @@ static void finish_init(struct process *p)
 {
 	struct shim *shim = p->shim;
 	logfile_end(&shim->log);
-	/* The OOM fact first: the cgroup goes soon. The record before anyone is told. */
-	if (record_exit(shim, cgroup_oom_killed(&shim->options)) < 0) {
+	/* The OOM facts first: the cgroup goes soon. The record before anyone is told. */
+	if (record_exit(shim, oom_end(shim)) < 0) {
 		auto_text line = {0};
 		text_printf(&line, "{\"type\":\"warning\",\"message\":\"exit record: %s\"}\n", strerror(errno));
 		control_broadcast(shim, &line);
@@ -219,6 +218,8 @@ static void confirmed(struct process *p)
 	forget_start(p);
 	p->started(p, NULL);
 	control_greet(p->shim);
+	if (!p->id && !p->reaped)
+		oom_watch(p->shim);
 	streams_flow(p);
 	if (p->reaped)
 		finish(p);

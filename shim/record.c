@@ -36,6 +36,12 @@ int record_exit(struct shim *shim, bool oom_killed)
 	text_printf(r, ",\"pid\":%d,\"exitCode\":%d", init->pid, process_exit_code(init->status));
 	if (WIFSIGNALED(init->status))
 		text_printf(r, ",\"signal\":%d", WTERMSIG(init->status));
-	text_printf(r, ",\"oomKilled\":%s,\"startedAt\":\"%s\",\"exitedAt\":\"%s\"}", oom_killed ? "true" : "false", started, ended);
+	text_printf(r, ",\"oomKilled\":%s,\"startedAt\":\"%s\",\"exitedAt\":\"%s\"", oom_killed ? "true" : "false", started, ended);
+	if (oom_killed) {
+		auto_text facts = {0};
+		if (oom_facts(shim, &facts))
+			text_printf(r, ",\"oom\":%s", facts.data);
+	}
+	text_printf(r, "}");
 	return write_durably(shim->options.exit_path, r);
 }

@@ -10,6 +10,7 @@
 
 #include "logfile.h"
 #include "loop.h"
+#include "oom.h"
 #include "options.h"
 #include "text.h"
 
@@ -41,6 +42,7 @@ struct shim {
 	struct loop loop;
 	struct source signals, listener;
 	struct logfile log;
+	struct oom oom;
 	struct process *init;
 	struct process *execs;
 	struct probe *probes;

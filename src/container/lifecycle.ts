@@ -5,6 +5,7 @@ import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import { Links } from './links.ts';
+import { concludeOom, followOom } from './oom.ts';
 import { openShim } from './open-shim.ts';
 import { freeze } from './pause.ts';
 import { Recovery } from './recovery.ts';
@@ -99,6 +100,7 @@ export class Lifecycle {
       exitCode: 0,
       error: '',
       oomKilled: false,
+      oom: undefined,
       startedAt,
       manuallyStopped: false,
     });
@@ -120,6 +122,7 @@ export class Lifecycle {
       exec.settle();
       this.#deps.onEvent('exec_die', container.record, { execID: execId, exitCode: String(exitCode) });
     });
+    followOom(this.#deps, this.#containers, container, shim);
     shim.onExit((exit) => this.#exited(container, exit));
     // After onExit: what happened already is told at once, and the bundle holds the mount that the exit takes down.
     container.gone = new Promise((resolve) => {
@@ -139,7 +142,6 @@ export class Lifecycle {
       status: 'exited',
       pid: 0,
       exitCode: exit.exitCode,
-      oomKilled: exit.oomKilled,
       finishedAt: exit.exitedAt,
     });
     if (exit.unknown) record.state.error = 'the monitor of the container ended before the container did';
@@ -153,7 +155,7 @@ export class Lifecycle {
       exec.settle();
     }
     // Before what follows from it: the disconnect from networks, the unmounting of volumes.
-    if (exit.oomKilled) this.#deps.onEvent('oom', record);
+    concludeOom(this.#deps, container, exit);
     this.#deps.onEvent('die', record, {
       exitCode: String(exit.exitCode),
       execDuration: String(Math.max(0, Math.round(ranFor / 1000))),

@@ -54,12 +54,27 @@ export interface LinkRecord {
   alias: string;
 }
 
+/** What is known of the kernel killing processes of a run for lack of memory. Bytes. */
+export interface OomRecord {
+  /** How many it has killed. */
+  kills: number;
+  /** The container's limit; absent when it has none: the machine was out of memory. */
+  limit?: number;
+  /** The highest usage; absent where the kernel does not keep it (v2 before Linux 5.19). */
+  peak?: number;
+  /** The name of the last process that was killed, where the kernel's log can be read. */
+  process?: string;
+}
+
 export interface StateRecord {
   status: 'created' | 'running' | 'paused' | 'exited' | 'dead';
   pid: number;
   exitCode: number;
   error: string;
+  /** The kernel has killed a process of this run for lack of memory: the first, or a child. */
   oomKilled: boolean;
+  /** With {@link oomKilled}: the evidence. */
+  oom?: OomRecord;
   /** RFC 3339 with nanoseconds; {@link NEVER} before the first start. */
   startedAt: string;
   finishedAt: string;

@@ -26,6 +26,7 @@ export * from './mount-tree.ts';
 export * from './netns.ts';
 export * from './netns-lock.ts';
 export * from './nftables.ts';
+export { lastOomVictim } from './oom-log.ts';
 export * from './proc-stat.ts';
 export * from './process.ts';
 export { removeTreeAt } from './remove-tree.ts';

@@ -31,12 +31,14 @@ export type {
   ExecOptions,
   ExecResult,
   ExitRecord,
+  OomFacts,
   ProbeEnd,
   ProcessStream,
   ShimHandle,
   ShimOptions,
   ShimState,
 } from './shim-types.ts';
+
 export { type GeneratedSpec, generateSpec } from './spec.ts';
 export type * from './spec-input.ts';
 export type * from './spec-types.ts';

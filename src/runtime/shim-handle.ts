@@ -13,6 +13,7 @@ import type {
   ExecOptions,
   ExecResult,
   ExitRecord,
+  OomFacts,
   ProbeEnd,
   ProcessStream,
   ShimHandle,
@@ -61,6 +62,9 @@ export class Shim implements ShimHandle {
   readonly #execs = new Map<string, number>();
   readonly #exit = new Once<[ExitRecord]>();
   readonly #gone = new Once<[]>();
+  readonly #oom: ((facts: OomFacts, earlier: boolean) => void)[] = [];
+  /** Told to nobody yet. */
+  #oomBefore: { facts: OomFacts; earlier: boolean } | undefined;
   readonly #execExit: ((execId: string, exitCode: number) => void)[] = [];
   /** Ends of execs nobody has listened to yet. */
   readonly #untold = new Map<string, number>();
@@ -200,6 +204,18 @@ export class Shim implements ShimHandle {
     this.#exit.on(cb);
   }
 
+  onOom(cb: (facts: OomFacts, earlier: boolean) => void): void {
+    this.#oom.push(cb);
+    const before = this.#oomBefore;
+    this.#oomBefore = undefined;
+    if (before) cb(before.facts, before.earlier);
+  }
+
+  #tellOom(facts: OomFacts, earlier: boolean): void {
+    if (this.#oom.length === 0) this.#oomBefore = { facts, earlier };
+    for (const cb of this.#oom) cb(facts, earlier);
+  }
+
   onExecExit(cb: (execId: string, exitCode: number) => void): void {
     this.#execExit.push(cb);
     const untold = [...this.#untold];
@@ -225,6 +241,7 @@ export class Shim implements ShimHandle {
       this.#held.set(id, () => {});
     }
     for (const { id, code } of state.execExits) this.#untold.set(id, code);
+    if (state.oom !== undefined) this.#tellOom(state.oom, true);
     if (state.exit !== undefined) this.#exit.happen(state.exit);
     if (state.gone) this.#gone.happen();
   }
@@ -236,6 +253,9 @@ export class Shim implements ShimHandle {
         if (this.#execExit.length === 0) this.#untold.set(message.id, message.code);
         else this.#tellExecExit(message.id, message.code);
         this.#release(message.id);
+        break;
+      case 'oom':
+        this.#tellOom(message.facts, false);
         break;
       case 'exit':
         this.#ended(message.record);

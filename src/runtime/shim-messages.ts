@@ -1,7 +1,7 @@
 /** What the shim says (shim/control.h, shim/server.h): lines of JSON. They come from a process of ours, and are checked all the same. */
 import { conflict, dataLoss, invalidParameter, notFound, system, type WharfError } from '../errdefs/index.ts';
 import { type StartFailure, startError } from './runtime-error.ts';
-import type { ExitRecord } from './shim-types.ts';
+import type { ExitRecord, OomFacts } from './shim-types.ts';
 
 export interface StateMessage {
   type: 'state';
@@ -17,6 +17,7 @@ export interface StateMessage {
   startedAt?: string;
   execs: { id: string; pid: number }[];
   execExits: { id: string; code: number }[];
+  oom?: OomFacts;
   exit?: ExitRecord;
   gone: boolean;
 }
@@ -34,6 +35,7 @@ export type ControlMessage =
   | StateMessage
   | ({ type: 'reply'; seq: number } & Answer)
   | { type: 'exec-exit'; id: string; code: number }
+  | { type: 'oom'; facts: OomFacts }
   | { type: 'exit'; record: ExitRecord }
   | { type: 'gone' }
   | { type: 'warning'; message: string };

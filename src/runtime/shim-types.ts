@@ -58,6 +58,15 @@ export interface ShimOptions {
   cgroupPaths?: readonly string[];
 }
 
+/** Of a container whose processes the kernel has killed for lack of memory. Bytes; absent where there is no limit or count. */
+export interface OomFacts {
+  /** How many were killed so far; 0 when the group is out of memory and nobody may be killed (`--oom-kill-disable`). */
+  kills: number;
+  limit?: number;
+  /** The highest usage. */
+  peak?: number;
+}
+
 /** How a container ended. Stored as JSON in the exit record. */
 export interface ExitRecord {
   id: string;
@@ -67,6 +76,8 @@ export interface ExitRecord {
   signal?: number;
   /** The kernel killed a process of the container's cgroup for lack of memory. */
   oomKilled: boolean;
+  /** With {@link oomKilled}, unless the cgroup was gone. */
+  oom?: OomFacts;
   /** RFC 3339 with nanoseconds. */
   startedAt: string;
   exitedAt: string;
@@ -147,6 +158,11 @@ export interface ShimHandle {
   signal(execId: string | null, signal: number): Promise<void>;
   /** Called once, after the exit record is durable. `unknown` with code 255 when the shim died. */
   onExit(cb: (e: ExitRecord) => void): void;
+  /**
+   * Called each time the kernel has killed for lack of memory, with the count so far; before `onExit`. What happened before
+   * {@link connectShim} is told once, with `earlier`.
+   */
+  onOom(cb: (facts: OomFacts, earlier: boolean) => void): void;
   onExecExit(cb: (execId: string, exitCode: number) => void): void;
   /** Called once, when runtime state and cgroup are deleted (also when the shim died). */
   onGone(cb: () => void): void;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { isKind } from '../errdefs/index.ts';
-import { RuntimeError, readExit, type ShimHandle } from './index.ts';
+import { type OomFacts, RuntimeError, readExit, type ShimHandle } from './index.ts';
 import {
   demultiplex,
   exited,
@@ -281,4 +281,27 @@ test('a socket path longer than the kernel takes', async () => {
   assert.equal(demultiplex(await readAll(stream)).stdout, 'hi\n');
   await gone(shim);
   assert.deepEqual(fs.readdirSync(directory), []);
+});
+
+test('a child killed for lack of memory is told at once, and stays in the exit record', async () => {
+  const limit = 8_388_608;
+  const edit = (config: { linux: { resources: object } }) => {
+    config.linux.resources = { memory: { limit, swap: limit } };
+  };
+  const hog = 'x=a; while true; do x=$x$x$x$x; done';
+  const shim = fixture.create(sh(`(${hog}); cat; exit 0`), { edit, openStdin: true, stdinOnce: true });
+  const stream = await shim.attach({ stdin: true, stdout: true, stderr: true });
+  const told = new Promise<OomFacts>((resolve) => shim.onOom(resolve));
+  await shim.start();
+  const facts = await told;
+  assert.equal(shim.state, 'running');
+  assert.deepEqual([facts.kills, facts.limit], [1, limit]);
+  stream.resume();
+  stream.end();
+  const record = await exited(shim);
+  assert.deepEqual(
+    [record.exitCode, record.oomKilled, record.oom?.kills, record.oom?.limit],
+    [0, true, 1, limit],
+  );
+  if (record.oom?.peak !== undefined) assert.ok(record.oom.peak > limit / 2 && record.oom.peak <= limit);
 });

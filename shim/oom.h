@@ -1,0 +1,28 @@
+/* Watches for the kernel killing processes of the container for lack of memory, and tells the daemons. */
+#ifndef OOM_H
+#define OOM_H
+
+#include "loop.h"
+#include "text.h"
+
+#include <stdbool.h>
+
+struct shim;
+
+struct oom {
+	struct source source;  /* an eventfd (v1) or memory.events (v2) */
+	struct timer settle;   /* the kernel tells before it kills */
+	unsigned tries;
+	bool unified;
+	const char *directory; /* of the memory controller; NULL when there is none */
+	long long told;        /* kills the daemons were told of */
+};
+
+/* Call it when the container runs. Kills that happened already are told at once. */
+void oom_watch(struct shim *shim);
+/* Ends watching; what was not told yet is. Returns whether there was any kill. */
+bool oom_end(struct shim *shim);
+/* Adds `{"kills":…,"limit":…,"peak":…}`: bytes, and no limit or peak where the kernel has none. False, with nothing added, without kills. */
+bool oom_facts(const struct shim *shim, struct text *line);
+
+#endif
