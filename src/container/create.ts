@@ -155,7 +155,7 @@ function hostDefaults(request: HostConfig, defaults: CreateDefaults): HostConfig
   };
   // Docker: swap limit defaults to twice the memory limit.
   if ((host.Memory ?? 0) > 0 && !host.MemorySwap) host.MemorySwap = host.Memory! * 2;
-  host.MaskedPaths ??= host.Privileged ? [] : [...defaults.maskedPaths];
-  host.ReadonlyPaths ??= host.Privileged ? [] : [...defaults.readonlyPaths];
+  host.MaskedPaths ??= host.Privileged ? undefined : [...defaults.maskedPaths];
+  host.ReadonlyPaths ??= host.Privileged ? undefined : [...defaults.readonlyPaths];
   return host;
 }

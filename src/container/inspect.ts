@@ -1,14 +1,10 @@
 /** A container as `GET /containers/{id}/json` shows it (API 1.51). */
-import type {
-  ContainerInspectResponse,
-  ContainerState,
-  EndpointSettings,
-  HostConfig,
-  MountPoint,
-} from '@docker/node-sdk';
+import type { ContainerInspectResponse, ContainerState, HostConfig, MountPoint } from '@docker/node-sdk';
+import { cgroupMode } from '../linux/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { HealthState, HealthStatus, ProbeResult } from './health-state.ts';
+import { hasRun, networkSettings } from './inspect-network.ts';
 import { linksShown } from './links.ts';
 import type { ContainerPaths } from './paths.ts';
 import type { ContainerRecord, MountRecord } from './types.ts';
@@ -26,7 +22,7 @@ const HOST_CONFIG_ZERO = {
   ContainerIDFile: '',
   LogConfig: { Type: 'json-file', Config: {} },
   NetworkMode: 'bridge',
-  PortBindings: {},
+  PortBindings: null,
   RestartPolicy: { Name: 'no', MaximumRetryCount: 0 },
   AutoRemove: false,
   VolumeDriver: '',
@@ -35,9 +31,9 @@ const HOST_CONFIG_ZERO = {
   CapAdd: null,
   CapDrop: null,
   CgroupnsMode: 'private',
-  Dns: [],
-  DnsOptions: [],
-  DnsSearch: [],
+  Dns: null,
+  DnsOptions: null,
+  DnsSearch: null,
   ExtraHosts: null,
   GroupAdd: null,
   IpcMode: 'private',
@@ -59,18 +55,18 @@ const HOST_CONFIG_ZERO = {
   NanoCpus: 0,
   CgroupParent: '',
   BlkioWeight: 0,
-  BlkioWeightDevice: [],
-  BlkioDeviceReadBps: [],
-  BlkioDeviceWriteBps: [],
-  BlkioDeviceReadIOps: [],
-  BlkioDeviceWriteIOps: [],
+  BlkioWeightDevice: null,
+  BlkioDeviceReadBps: null,
+  BlkioDeviceWriteBps: null,
+  BlkioDeviceReadIOps: null,
+  BlkioDeviceWriteIOps: null,
   CpuPeriod: 0,
   CpuQuota: 0,
   CpuRealtimePeriod: 0,
   CpuRealtimeRuntime: 0,
   CpusetCpus: '',
   CpusetMems: '',
-  Devices: [],
+  Devices: null,
   DeviceCgroupRules: null,
   DeviceRequests: null,
   MemoryReservation: 0,
@@ -78,13 +74,13 @@ const HOST_CONFIG_ZERO = {
   MemorySwappiness: null,
   OomKillDisable: null,
   PidsLimit: null,
-  Ulimits: [],
+  Ulimits: null,
   CpuCount: 0,
   CpuPercent: 0,
   IOMaximumIOps: 0,
   IOMaximumBandwidth: 0,
-  MaskedPaths: [],
-  ReadonlyPaths: [],
+  MaskedPaths: null,
+  ReadonlyPaths: null,
 };
 
 const CONFIG_ZERO = {
@@ -107,25 +103,6 @@ const CONFIG_ZERO = {
   Labels: {},
 };
 
-/** What Docker shows of a network a container is not on now. */
-const ENDPOINT_ZERO = {
-  IPAMConfig: null,
-  Links: null,
-  Aliases: null,
-  MacAddress: '',
-  DriverOpts: null,
-  GwPriority: 0,
-  NetworkID: '',
-  EndpointID: '',
-  Gateway: '',
-  IPAddress: '',
-  IPPrefixLen: 0,
-  IPv6Gateway: '',
-  GlobalIPv6Address: '',
-  GlobalIPv6PrefixLen: 0,
-  DNSNames: null,
-} as unknown as EndpointSettings;
-
 export function inspectContainer(
   deps: ContainerDeps,
   container: Container,
@@ -135,8 +112,10 @@ export function inspectContainer(
   const { record } = container;
   const { state } = record;
   const execIds = [...container.execs.values()]
-    .filter((exec) => exec.state === 'running')
+    .filter((exec) => exec.state !== 'exited')
     .map((exec) => exec.id);
+  // The start writes these files; Docker does not name them before.
+  const file = (path: string): string => (hasRun(record) ? path : '');
   const restarting = container.restartTimer !== undefined;
   const manifest = deps.imageManifest(record.imageId);
   return {
@@ -159,10 +138,10 @@ export function inspectContainer(
       ...(container.health ? { Health: shownHealth(container.health) } : {}),
     },
     Image: record.imageId,
-    ResolvConfPath: paths.resolvConf,
-    HostnamePath: paths.hostname,
-    HostsPath: paths.hosts,
-    LogPath: record.hostConfig.LogConfig?.Type === 'none' ? '' : paths.log,
+    ResolvConfPath: file(paths.resolvConf),
+    HostnamePath: file(paths.hostname),
+    HostsPath: file(paths.hosts),
+    LogPath: record.hostConfig.LogConfig?.Type === 'none' ? '' : file(paths.log),
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: 'overlay2',
@@ -173,6 +152,8 @@ export function inspectContainer(
     ExecIDs: execIds.length > 0 ? execIds : null,
     HostConfig: {
       ...HOST_CONFIG_ZERO,
+      // Nothing of the kind with cgroup v2.
+      OomKillDisable: cgroupMode() === 'v2' ? null : false,
       ...defined(record.hostConfig),
       ...(record.links || record.hostConfig.NetworkMode === 'bridge'
         ? { Links: linksShown(record, find) }
@@ -182,7 +163,7 @@ export function inspectContainer(
     ...(manifest ? { ImageManifestDescriptor: manifest } : {}),
     Mounts: mountPoints(deps, record),
     Config: { ...CONFIG_ZERO, ...defined(record.config) },
-    NetworkSettings: liveNetwork(deps, record) ?? idleNetwork(record),
+    NetworkSettings: networkSettings(deps, record),
   } as ContainerInspect;
 }
 
@@ -203,61 +184,6 @@ function defined<T extends object>(object: T): Partial<T> {
   return Object.fromEntries(
     Object.entries(object).filter(([, value]) => value !== undefined && value !== null),
   ) as Partial<T>;
-}
-
-function liveNetwork(
-  deps: ContainerDeps,
-  record: ContainerRecord,
-): ContainerInspect['NetworkSettings'] | undefined {
-  const settings = deps.network.settings(record.id);
-  if (!settings) return undefined;
-  const networks = Object.entries(settings.Networks ?? {});
-  return {
-    ...settings,
-    Networks: Object.fromEntries(
-      networks.map(([name, endpoint]) => [name, { ...ENDPOINT_ZERO, ...endpoint }]),
-    ),
-  };
-}
-
-/** NetworkSettings of a container that does not run: the networks it will be on, without addresses. */
-function idleNetwork(record: ContainerRecord): ContainerInspect['NetworkSettings'] {
-  return {
-    Bridge: '',
-    SandboxID: '',
-    SandboxKey: '',
-    Ports: {},
-    HairpinMode: false,
-    LinkLocalIPv6Address: '',
-    LinkLocalIPv6PrefixLen: 0,
-    SecondaryIPAddresses: null,
-    SecondaryIPv6Addresses: null,
-    EndpointID: '',
-    Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    IPAddress: '',
-    IPPrefixLen: 0,
-    IPv6Gateway: '',
-    MacAddress: '',
-    Networks: Object.fromEntries(
-      networkNames(record).map((name) => [
-        name,
-        {
-          ...ENDPOINT_ZERO,
-          ...record.endpoints[name],
-        },
-      ]),
-    ),
-  };
-}
-
-/** Names of the networks a container asked for. */
-export function networkNames(record: ContainerRecord): string[] {
-  const mode = record.hostConfig.NetworkMode ?? 'bridge';
-  if (mode.startsWith('container:')) return [];
-  const first = record.leftNetworkMode ? [] : [mode];
-  return [...new Set([...first, ...Object.keys(record.endpoints)])];
 }
 
 /** The mounts as inspect and list show them; tmpfs of `--tmpfs` stands in HostConfig only. */

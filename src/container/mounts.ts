@@ -38,7 +38,7 @@ export function resolveMounts(
     for (const mount of volumesFrom(from)) {
       if (mount.type === 'tmpfs' || mounts.has(mount.destination)) continue;
       const readOnly = mode === 'ro' || (mode !== 'rw' && mount.readOnly);
-      mounts.set(mount.destination, { ...mount, readOnly, anonymous: false, copyUp: false });
+      mounts.set(mount.destination, { ...mount, readOnly, mode: '', anonymous: false, copyUp: false });
     }
   }
   for (const path of imageVolumes) {

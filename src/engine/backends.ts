@@ -47,7 +47,7 @@ export function engineBackends(engine: Engine) {
       resize: containers.execs.resize.bind(containers.execs),
     },
     images: {
-      list: images.list.bind(images),
+      list: (o: Parameters<typeof images.list>[0]) => images.list({ ...o, containerCount: true }),
       inspect: images.inspect.bind(images),
       history: images.history.bind(images),
       tag: images.tag.bind(images),

@@ -168,7 +168,8 @@ function ipamConfigOf(asked: IPAMConfig | undefined, bridge: BridgeConfig): IPAM
     {
       Subnet: asked?.Subnet || bridge.subnet,
       ...(asked?.IPRange && { IPRange: asked.IPRange }),
-      Gateway: bridge.gateway,
+      // Docker does not tell what it chose in a subnet that the user chose.
+      ...(asked?.Subnet && !asked.Gateway ? {} : { Gateway: bridge.gateway }),
       ...(asked?.AuxiliaryAddresses && { AuxiliaryAddresses: asked.AuxiliaryAddresses }),
     },
   ];

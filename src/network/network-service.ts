@@ -179,6 +179,11 @@ export class NetworkService {
     return filterList(this.#candidates(), filters).map((record) => networkInspect(record));
   }
 
+  /** The id of the network of exactly this name, if there is one. */
+  idOf(name: string): string | undefined {
+    return this.#networks.byName(name)?.record.id;
+  }
+
   /** Throws NotFound: `network X not found`. */
   inspect(idOrName: string, _options?: { verbose?: boolean; scope?: string }): NetworkInspect {
     const { record } = this.#networks.find(idOrName);

@@ -42,6 +42,7 @@ export class Networks {
     return this.#byId.get(id);
   }
 
+  /** By exact name. */
   byName(name: string): Network | undefined {
     return this.all().find(({ record }) => record.name === name);
   }

@@ -17,18 +17,18 @@ function thermalThrottlePaths(): string[] {
 
 /** Hidden: a file shows nothing, a directory is empty. */
 export const MASKED_PATHS: readonly string[] = [
-  '/proc/acpi',
   '/proc/asound',
+  '/proc/acpi',
   '/proc/interrupts',
   '/proc/kcore',
   '/proc/keys',
   '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
   '/proc/timer_list',
   '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
+  '/proc/sched_debug',
+  '/proc/scsi',
   '/sys/firmware',
+  '/sys/devices/virtual/powercap',
   ...thermalThrottlePaths(),
 ];
 

@@ -276,7 +276,8 @@ export class VolumeService {
       Labels: JSON.parse(row.labels) as Record<string, string>,
       Mountpoint: this.#data(row.name),
       Name: row.name,
-      Options: JSON.parse(row.options) as Record<string, string>,
+      // Docker shows null where none were given.
+      Options: (row.options === '{}' ? null : JSON.parse(row.options)) as Record<string, string>,
       Scope: 'local',
     };
   }

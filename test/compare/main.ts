@@ -16,6 +16,7 @@ import { errors } from './cases/errors.ts';
 import { events, healthEvents } from './cases/events.ts';
 import { execs } from './cases/exec.ts';
 import { inspectConfigs, inspectHealth, inspectNetworks, inspectStates } from './cases/inspect.ts';
+import { lists } from './cases/lists.ts';
 import { processes, system } from './cases/system.ts';
 import { type Difference, differences, place } from './difference.ts';
 import { type Payloads, Subject } from './subject.ts';
@@ -26,6 +27,7 @@ const CASES = {
   inspectConfigs,
   inspectNetworks,
   createAnswers,
+  lists,
   errors,
   execs,
   processes,
