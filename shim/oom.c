@@ -68,14 +68,27 @@ static bool find_directory(struct shim *shim)
 	return false;
 }
 
+static long long read_limit(const struct oom *oom)
+{
+	return read_number(oom, oom->unified ? "memory.max" : "memory.limit_in_bytes", NULL);
+}
+
+static long long read_peak(const struct oom *oom)
+{
+	return read_number(oom, oom->unified ? "memory.peak" : "memory.max_usage_in_bytes", NULL);
+}
+
 bool oom_facts(const struct shim *shim, struct text *line)
 {
 	const struct oom *oom = &shim->oom;
 	long long kills = count_kills(oom);
+	bool gone = kills < 0;
+	if (gone)
+		kills = oom->told;
 	if (kills <= 0)
 		return false;
-	long long limit = read_number(oom, oom->unified ? "memory.max" : "memory.limit_in_bytes", NULL);
-	long long peak = read_number(oom, oom->unified ? "memory.peak" : "memory.max_usage_in_bytes", NULL);
+	long long limit = gone ? oom->limit : read_limit(oom);
+	long long peak = gone ? oom->peak : read_peak(oom);
 	text_printf(line, "{\"kills\":%lld", kills);
 	if (limit >= 0 && limit < UNLIMITED)
 		text_printf(line, ",\"limit\":%lld", limit);
@@ -104,6 +117,8 @@ static bool tell_news(struct shim *shim)
 	if (kills <= shim->oom.told)
 		return false;
 	shim->oom.told = kills;
+	shim->oom.limit = read_limit(&shim->oom);
+	shim->oom.peak = read_peak(&shim->oom);
 	tell(shim, false);
 	return true;
 }
@@ -176,5 +191,5 @@ bool oom_end(struct shim *shim)
 	if (!oom->directory && !find_directory(shim))
 		return false;
 	tell_news(shim);
-	return count_kills(oom) > 0;
+	return oom->told > 0;
 }

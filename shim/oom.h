@@ -16,6 +16,8 @@ struct oom {
 	bool unified;
 	const char *directory; /* of the memory controller; NULL when there is none */
 	long long told;        /* kills the daemons were told of */
+	/* As they were then, -1 for none. Where systemd made the cgroup it removes it too, as soon as it is empty. */
+	long long limit, peak;
 };
 
 /* Call it when the container runs. Kills that happened already are told at once. */

@@ -121,7 +121,8 @@ export class ContainerService {
       if (!known.has(id) && /^[0-9a-f]{64}$/.test(id)) await this.#lifecycle.recovery.removeOrphan(id);
     }
     const running = new Set(this.records().flatMap((record) => (isRunning(record) ? [record.id] : [])));
-    sweepCgroups(this.#deps.cgroupParent, running);
+    // systemd removes a scope by itself when it is empty, and a slice is not ours.
+    if (this.#deps.cgroupDriver === 'cgroupfs') sweepCgroups(this.#deps.cgroupParent, running);
     return running;
   }
 
@@ -298,7 +299,7 @@ export class ContainerService {
     );
     await Promise.allSettled(running.map((container) => this.#lifecycle.stop(container, {})));
     await Promise.all(running.map((container) => container.gone));
-    removeEmptyParent(this.#deps.cgroupParent);
+    if (this.#deps.cgroupDriver === 'cgroupfs') removeEmptyParent(this.#deps.cgroupParent);
     for (const container of running) {
       // It was the daemon that stopped it, not the user: `unless-stopped` starts it again.
       container.record.state.manuallyStopped = manual.get(container.id) ?? false;

@@ -7,6 +7,7 @@ import type { CdiRegistry } from '../runtime/index.ts';
 import type { LentMount } from '../snapshot/index.ts';
 import type { Store } from '../store/index.ts';
 import type { VolumeService } from '../volume/index.ts';
+import type { CgroupDriver } from './cgroup.ts';
 import type { ImageFacts } from './create.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -50,8 +51,11 @@ export interface ContainerDeps {
   store: Store;
   dataRoot: string;
   execRoot: string;
-  /** Cgroup under which containers get theirs, e.g. `/wharf`. */
+  /** Cgroup or slice under which containers get theirs, e.g. `/wharf`, `system.slice`. */
   cgroupParent: string;
+  cgroupDriver: CgroupDriver;
+  /** Cgroup for the shims, so that they are no part of the daemon's unit; without it they stay in the daemon's own. */
+  shimCgroup?: string;
   runtimes: Readonly<Record<string, RuntimeConfig>>;
   defaultRuntime: string;
   shimPath: string;

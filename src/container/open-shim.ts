@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { notFound } from '../errdefs/index.ts';
 import { toOutside } from '../linux/index.ts';
 import { type ShimHandle, startShim } from '../runtime/index.ts';
-import { containerCgroup } from './cgroup.ts';
+import { containerCgroup, driverArguments } from './cgroup.ts';
 import type { ContainerDeps } from './deps.ts';
 import { logSettings } from './log-config.ts';
 import { containerPaths } from './paths.ts';
@@ -22,7 +22,8 @@ export function openShim(deps: ContainerDeps, record: ContainerRecord): ShimHand
     id: record.id,
     bundle: paths.bundle,
     runtimePath: runtime.path,
-    runtimeArgs: runtime.args,
+    runtimeArgs: [...runtime.args, ...driverArguments(deps.cgroupDriver)],
+    ...(deps.shimCgroup ? { shimCgroup: deps.shimCgroup } : {}),
     runtimeRoot: `${deps.execRoot}/runtime`,
     socketPath: paths.socket,
     ...logSettings(record, paths.log),

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { conflict, system } from '../errdefs/index.ts';
 import { cgroupMode, isErrno } from '../linux/index.ts';
-import { containerCgroup } from './cgroup.ts';
+import { type CgroupDeps, containerCgroup } from './cgroup.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
@@ -11,11 +11,7 @@ import type { ContainerRecord } from './types.ts';
  * Freezes or thaws all processes of a container by its cgroup.
  * @throws Conflict when it is to be frozen and has just ended: its cgroup is gone before its exit is told
  */
-export function freeze(
-  deps: Pick<ContainerDeps, 'cgroupParent'>,
-  record: ContainerRecord,
-  frozen: boolean,
-): void {
+export function freeze(deps: CgroupDeps, record: ContainerRecord, frozen: boolean): void {
   const cgroup = containerCgroup(deps, record);
   try {
     if (cgroupMode() === 'v2') cgroup.write('cgroup.freeze', frozen ? '1' : '0');
@@ -51,7 +47,7 @@ async function untilFrozen(deps: PauseDeps, container: Container): Promise<void>
   }
 }
 
-type PauseDeps = Pick<ContainerDeps, 'cgroupParent' | 'onEvent'>;
+type PauseDeps = CgroupDeps & Pick<ContainerDeps, 'onEvent'>;
 
 /** @param asked what the client called the container @throws Conflict when it is paused already or does not run */
 export function pauseContainer(

@@ -9,6 +9,7 @@ import {
   readExit,
   type ShimHandle,
 } from '../runtime/index.ts';
+import { driverArguments } from './cgroup.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps, RuntimeConfig } from './deps.ts';
@@ -128,7 +129,7 @@ export class Recovery {
     await deleteRuntimeState({
       id,
       runtimePath: path,
-      runtimeArgs: args,
+      runtimeArgs: [...args, ...driverArguments(this.#deps.cgroupDriver)],
       runtimeRoot: this.#remains.runtimeRoot,
     }).catch((err: unknown) => this.#deps.log.warn(`container ${id}: ${messageOf(err)}`));
   }

@@ -10,7 +10,7 @@ import {
   resolveUser,
   type SpecProcess,
 } from '../runtime/index.ts';
-import { cgroupPath } from './cgroup.ts';
+import { driverAnnotations, runtimeCgroupsPath } from './cgroup.ts';
 import type { Container, ExecRequest } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { OciMount } from './mount-table.ts';
@@ -74,7 +74,8 @@ export function containerSpec(
     mounts: run.mounts,
     namespaces: run.namespaces,
     ...(record.idMap ? { lastGid: lastInside(record.idMap.gids) } : {}),
-    cgroupsPath: cgroupPath(deps, record),
+    cgroupsPath: runtimeCgroupsPath(deps, record),
+    annotations: driverAnnotations(deps, record),
     initPath: deps.initPath,
     init: deps.init,
     linkEnv: run.linkEnv,
@@ -94,7 +95,7 @@ export function createWarnings(deps: ContainerDeps, record: ContainerRecord): st
       rootfs: '/',
       user: { uid: 0, gid: 0, additionalGids: [], home: '/' },
       mounts: [],
-      cgroupsPath: cgroupPath(deps, record),
+      cgroupsPath: runtimeCgroupsPath(deps, record),
       initPath: deps.initPath,
     }).warnings;
   } catch (err) {

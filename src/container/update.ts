@@ -100,7 +100,12 @@ export class UpdateService {
     const limits = changedLimits(record.hostConfig, changed);
     const { defaultRuntime, dataRoot, execRoot } = this.#deps;
     const runtime = this.#deps.runtimes[record.hostConfig.Runtime ?? defaultRuntime];
-    const own = runtime && CGROUP_RUNTIMES.has(basename(runtime.path)) && runtime.args.length === 0;
+    const name = basename(runtime?.path ?? '');
+    const own =
+      runtime?.args.length === 0 &&
+      CGROUP_RUNTIMES.has(name) &&
+      // systemd's own groups are limited by telling systemd, which else takes it back; crun's is inside of one.
+      (name === 'crun' || this.#deps.cgroupDriver === 'cgroupfs');
     if (!runtime || own) {
       await applyLimits(containerCgroup(this.#deps, record), limits);
       return;

@@ -53,7 +53,9 @@ export function daemonConfig(settings: Settings): DaemonConfig {
       dns: list('dns'),
       dnsSearch: list('dns-search'),
       dnsOptions: list('dns-opt'),
-      cgroupParent: join('/', text('cgroup-parent', '/wharf')),
+      ...(settings['cgroup-parent'] ? { cgroupParent: text('cgroup-parent', '') } : {}),
+      ...cgroupDriver(list('exec-opt')),
+      ...(process.env.WHARF_SHIM_CGROUP ? { shimCgroup: process.env.WHARF_SHIM_CGROUP } : {}),
       runtimes,
       defaultRuntime,
       registry: {
@@ -92,6 +94,26 @@ export function daemonConfig(settings: Settings): DaemonConfig {
           }
         : undefined,
   };
+}
+
+/** `native.cgroupdriver` of the exec-opts, which know nothing else on Linux. */
+function cgroupDriver(options: readonly string[]): Pick<EngineConfig, 'cgroupDriver'> {
+  let driver: EngineConfig['cgroupDriver'];
+  for (const option of options) {
+    const [key, value] = [
+      option.slice(0, option.indexOf('=')).trim().toLowerCase(),
+      option.slice(option.indexOf('=') + 1).trim(),
+    ];
+    if (!option.includes('=')) throw invalidParameter(`unable to parse key/value option: ${option}`);
+    if (key !== 'native.cgroupdriver') continue;
+    if (value !== 'cgroupfs' && value !== 'systemd') {
+      throw invalidParameter(`native.cgroupdriver option ${value} not supported`, {
+        hint: 'It is cgroupfs or systemd',
+      });
+    }
+    driver = value;
+  }
+  return driver ? { cgroupDriver: driver } : {};
 }
 
 function absolute(flag: string, path: string): string {

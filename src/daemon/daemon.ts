@@ -10,15 +10,22 @@ import { Engine, type EngineLog, engineBackends, isHungUp, VERSION } from '../en
 import { invalidParameter } from '../errdefs/index.ts';
 import type { DaemonConfig } from './config.ts';
 import { claimPidfile } from './pidfile.ts';
+import type { Supervisor } from './supervisor.ts';
 
 /** A daemon that serves. */
 export interface Daemon {
-  /** Stops serving and, without live restore, the containers. */
+  /** Stops serving and, without live restore or when the machine goes down, the containers. */
   stop(): Promise<void>;
+  /** Takes over what may change of the settings. */
+  reload(config: DaemonConfig): void;
 }
 
 /** Opens the engine and serves the Engine API on all hosts: the composition root. */
-export async function startDaemon(config: DaemonConfig, log: EngineLog): Promise<Daemon> {
+export async function startDaemon(
+  config: DaemonConfig,
+  log: EngineLog,
+  supervisor: Supervisor,
+): Promise<Daemon> {
   const release = claimPidfile(config.pidfile);
   let engine: Engine | undefined;
   let server: ApiServer | undefined;
@@ -26,7 +33,7 @@ export async function startDaemon(config: DaemonConfig, log: EngineLog): Promise
     engine = await Engine.open(config.engine, log);
     const backends: Backends = engineBackends(engine);
     server = createApiServer(backends, { version: VERSION, log: apiLog(log), isHungUp });
-    for (const host of config.hosts) await listen(server, host, config, log);
+    for (const host of config.hosts) await listen(server, host, config, log, supervisor);
   } catch (err) {
     await server?.close(0);
     await engine?.close();
@@ -37,10 +44,11 @@ export async function startDaemon(config: DaemonConfig, log: EngineLog): Promise
   return {
     async stop() {
       api.refuseChanges();
-      await running.shutdown();
+      await running.shutdown({ machineStops: await supervisor.machineStops() });
       await api.close();
       release();
     },
+    reload: (fresh) => running.reload(fresh.engine),
   };
 }
 
@@ -55,7 +63,13 @@ function apiLog(log: EngineLog): ApiLog {
   };
 }
 
-async function listen(server: ApiServer, host: string, config: DaemonConfig, log: EngineLog): Promise<void> {
+async function listen(
+  server: ApiServer,
+  host: string,
+  config: DaemonConfig,
+  log: EngineLog,
+  supervisor: Supervisor,
+): Promise<void> {
   const [scheme = '', rest = ''] = host.split('://', 2);
   switch (scheme) {
     case 'unix':
@@ -75,7 +89,7 @@ async function listen(server: ApiServer, host: string, config: DaemonConfig, log
       break;
     }
     case 'fd':
-      await server.listenFd(rest === '' ? 3 : Number(rest));
+      for (const fd of supervisor.sockets(rest)) await server.listenFd(fd);
       break;
     default:
       throw invalidParameter(`invalid host: ${host}`, { hint: 'unix:///path, tcp://host:port or fd://' });

@@ -69,7 +69,13 @@ export const SETTINGS: readonly Setting[] = [
     flag: 'cgroup-parent',
     key: 'cgroup-parent',
     kind: 'string',
-    help: 'Cgroup of the containers (default /wharf)',
+    help: 'Cgroup of the containers (default /wharf), or with systemd their slice (system.slice)',
+  },
+  {
+    flag: 'exec-opt',
+    key: 'exec-opts',
+    kind: 'list',
+    help: 'native.cgroupdriver=cgroupfs or systemd (default: systemd where it runs, with cgroup v2)',
   },
   { flag: 'add-runtime', key: 'runtimes', kind: 'json', help: 'A further OCI runtime: name=path' },
   {

@@ -1,6 +1,6 @@
 /** What the daemon was told, checked: the engine's settings. */
 
-import type { RuntimeConfig } from '../container/index.ts';
+import type { CgroupDriver, RuntimeConfig } from '../container/index.ts';
 import type { RegistryConfig } from '../distribution/index.ts';
 import type { AddressPool } from '../network/index.ts';
 
@@ -14,7 +14,12 @@ export interface EngineConfig {
   dns: readonly string[];
   dnsSearch: readonly string[];
   dnsOptions: readonly string[];
-  cgroupParent: string;
+  /** Without it `/wharf`, or with systemd `system.slice`. */
+  cgroupParent?: string;
+  /** Without it systemd where it is there, with cgroup v2. */
+  cgroupDriver?: CgroupDriver;
+  /** Cgroup for the shims; without it they stay in the daemon's. */
+  shimCgroup?: string;
   runtimes: Readonly<Record<string, RuntimeConfig>>;
   defaultRuntime: string;
   registry: RegistryConfig;

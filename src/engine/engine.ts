@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { EventMessage, OCIDescriptor, SystemDataUsageResponse } from '@docker/node-sdk';
 import { type ContainerRecord, ContainerService, type ImageFacts } from '../container/index.ts';
@@ -11,9 +12,11 @@ import { CdiRegistry, DEFAULT_CAPABILITIES, defaultSeccomp } from '../runtime/in
 import { Snapshotter } from '../snapshot/index.ts';
 import { Store } from '../store/index.ts';
 import { VolumeService } from '../volume/index.ts';
+import { type CgroupSettings, chooseCgroupDriver } from './cgroup-driver.ts';
 import type { EngineConfig, EngineLog } from './config.ts';
 import { EventBus } from './events.ts';
 import { engineId, machineWarnings, systemInfo, systemVersion } from './info.ts';
+import { reloadConfig } from './reload.ts';
 import { checkRemap, remapIds } from './remap.ts';
 import { claimRoots } from './root-lock.ts';
 
@@ -27,6 +30,7 @@ export class Engine {
   readonly volumes: VolumeService;
   readonly events = new EventBus();
   readonly #config: EngineConfig;
+  readonly #cgroups: CgroupSettings;
   readonly #store: Store;
   readonly #snapshots: Snapshotter;
   readonly #id: string;
@@ -36,8 +40,9 @@ export class Engine {
   readonly #releaseRoots: () => void;
 
   private constructor(config: EngineConfig, log: EngineLog, releaseRoots: () => void) {
-    this.#config = config;
     this.#releaseRoots = releaseRoots;
+    this.#config = { ...config, registry: { ...config.registry } };
+    this.#cgroups = chooseCgroupDriver(config, log);
     const { dataRoot, execRoot } = config;
     this.#id = engineId(dataRoot);
     this.#warnings = machineWarnings();
@@ -66,7 +71,7 @@ export class Engine {
       store,
       content: new ContentStore({ root: join(dataRoot, 'content') }),
       snapshots: this.#snapshots,
-      registry: config.registry,
+      registry: this.#config.registry,
       maxConcurrentDownloads: config.maxConcurrentDownloads,
       maxConcurrentUploads: config.maxConcurrentUploads,
       onEvent: ({ action, id, attributes }) => this.events.emit('image', action, id, attributes),
@@ -95,13 +100,20 @@ export class Engine {
       onEvent: ({ action, id, attributes }) => this.events.emit('network', action, id, attributes),
       log,
     });
+    const live = this.#config;
     this.containers = new ContainerService({
       store,
       dataRoot,
       execRoot,
-      cgroupParent: config.cgroupParent,
-      runtimes: config.runtimes,
-      defaultRuntime: config.defaultRuntime,
+      ...this.#cgroups,
+      ...(config.shimCgroup ? { shimCgroup: config.shimCgroup } : {}),
+      // Read at each use: they can be reloaded.
+      get runtimes() {
+        return live.runtimes;
+      },
+      get defaultRuntime() {
+        return live.defaultRuntime;
+      },
       shimPath: config.shimPath,
       initPath: config.initPath,
       init: config.init,
@@ -166,11 +178,19 @@ export class Engine {
     return engine;
   }
 
+  /** Takes over the settings that may change while containers run: see {@link reloadConfig}. */
+  reload(fresh: EngineConfig): void {
+    const attributes = reloadConfig(this.#config, fresh);
+    this.events.emit('daemon', 'reload', this.#id, { name: hostname(), ...attributes });
+  }
+
   /**
-   * Stops the containers (as dockerd does without live restore), takes bridges and rules off the host, and closes. With live restore containers and their networks stay as they are.
+   * Stops the containers (as dockerd does without live restore), takes bridges and rules off the host, and closes. With live
+   * restore containers and their networks stay as they are, unless the machine itself goes down: then they get
+   * their stop signals and their time as ever, instead of being cut off.
    */
-  async shutdown(): Promise<void> {
-    if (this.#config.liveRestore) return this.close();
+  async shutdown({ machineStops = false } = {}): Promise<void> {
+    if (this.#config.liveRestore && !machineStops) return this.close();
     await this.containers.shutdown();
     await this.#close(() => this.networks.destroy());
   }
@@ -197,6 +217,7 @@ export class Engine {
   info(): ReturnType<typeof systemInfo> {
     return systemInfo({
       config: this.#config,
+      cgroupDriver: this.#cgroups.cgroupDriver,
       id: this.#id,
       records: this.containers.records(),
       images: this.images.list({}).length,

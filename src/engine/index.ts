@@ -1,5 +1,5 @@
 /** The engine: every room wired together on one data root. */
-export { isHungUp } from '../linux/index.ts';
+export { isHungUp, notifyService } from '../linux/index.ts';
 export { engineBackends } from './backends.ts';
 export type { EngineConfig, EngineLog } from './config.ts';
 export { Engine } from './engine.ts';

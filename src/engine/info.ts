@@ -6,7 +6,7 @@ import { arch, hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { SystemInfo, SystemVersion } from '@docker/node-sdk';
-import { type ContainerRecord, timestamp } from '../container/index.ts';
+import { type CgroupDriver, type ContainerRecord, timestamp } from '../container/index.ts';
 import {
   capabilityBoundingSet,
   cgroupFeatures,
@@ -30,6 +30,7 @@ const CAP_SYS_RESOURCE = 24n;
 /** What {@link systemInfo} needs of the living engine. */
 export interface EngineFacts {
   config: EngineConfig;
+  cgroupDriver: CgroupDriver;
   id: string;
   records: ContainerRecord[];
   images: number;
@@ -42,6 +43,7 @@ export interface EngineFacts {
 
 export function systemInfo({
   config,
+  cgroupDriver,
   id,
   records,
   images,
@@ -94,7 +96,7 @@ export function systemInfo({
     NGoroutines: 1,
     SystemTime: timestamp(),
     LoggingDriver: 'json-file',
-    CgroupDriver: 'cgroupfs',
+    CgroupDriver: cgroupDriver,
     CgroupVersion: v2 ? '2' : '1',
     NEventsListener: eventListeners,
     KernelVersion: kernelVersion(),

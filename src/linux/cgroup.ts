@@ -204,6 +204,20 @@ export class Cgroup {
     return this.directories().some((directory) => fs.existsSync(directory));
   }
 
+  /**
+   * Moves a process into the group, in the hierarchies where the group is there. A process that has just ended, and a
+   * group that is nowhere, are no failure.
+   */
+  adopt(pid: number): void {
+    for (const directory of this.directories()) {
+      try {
+        fs.writeFileSync(join(directory, 'cgroup.procs'), String(pid));
+      } catch (err) {
+        if (!isErrno(err, 'ENOENT', 'ENODEV', 'ESRCH')) throw err;
+      }
+    }
+  }
+
   /** Writes a setting such as `memory.max`, by its controller's own file name. */
   write(file: string, value: string): void {
     const directory = this.directory(file.slice(0, file.indexOf('.')));

@@ -37,6 +37,7 @@ export * from './rtnetlink-route.ts';
 export { NetlinkError, type NetlinkRequest } from './rtnetlink-socket.ts';
 export * from './seccomp-filter.ts';
 export * from './send-fd.ts';
+export { notifyService } from './service-notify.ts';
 export * from './signal.ts';
 export * from './spawn.ts';
 export * from './sync-fs.ts';

@@ -3,7 +3,16 @@ import fs from 'node:fs';
 import { Socket } from 'node:net';
 import { basename } from 'node:path';
 import { deadline, notFound } from '../errdefs/index.ts';
-import { closeFd, connectUnix, isErrno, listenUnix, posixSpawn, reap, socketPair } from '../linux/index.ts';
+import {
+  Cgroup,
+  closeFd,
+  connectUnix,
+  isErrno,
+  listenUnix,
+  posixSpawn,
+  reap,
+  socketPair,
+} from '../linux/index.ts';
 import { sealedRuntime } from './runtime-binary.ts';
 import { Shim } from './shim-handle.ts';
 import { parseControl, type StateMessage } from './shim-messages.ts';
@@ -35,7 +44,9 @@ function shimArguments(o: ShimOptions, sealed: boolean): string[] {
   if (o.stdioOwner) args.push(`--stdio-uid=${o.stdioOwner.uid}`, `--stdio-gid=${o.stdioOwner.gid}`);
   const cgroups = o.cgroupPaths ?? [];
   for (const path of cgroups) args.push('--cgroup', path);
-  if (cgroups.length > 0 && basename(o.runtimePath) === 'crun') args.push('--fast-delete');
+  // With systemd the runtime must take back the scope, too.
+  const byItself = cgroups.length > 0 && !o.runtimeArgs?.includes('--systemd-cgroup');
+  if (byItself && basename(o.runtimePath) === 'crun') args.push('--fast-delete');
   return args;
 }
 
@@ -60,6 +71,7 @@ export function startShim(o: ShimOptions): ShimHandle {
     const argv = shimArguments(o, runtime !== undefined);
     const pid = posixSpawn({ path: o.shimPath, argv, env: shimEnvironment(), fds, setsid: true });
     reap(pid, () => {}); // its control connection tells its end
+    if (o.shimCgroup !== undefined) new Cgroup(o.shimCgroup).adopt(pid);
     return new Shim({ ...o, pid }, new Socket({ fd: ours }));
   } catch (err) {
     closeFd(ours);

@@ -56,6 +56,8 @@ export interface ShimOptions {
   stdioOwner?: { uid: number; gid: number };
   /** The container's cgroup directories (memory and, with v1, the others), for the OOM fact. */
   cgroupPaths?: readonly string[];
+  /** The cgroup the shim is to be in (absolute in the hierarchy); without it it stays in the daemon's. */
+  shimCgroup?: string;
 }
 
 /** Of a container whose processes the kernel has killed for lack of memory. Bytes; absent where there is no limit or count. */

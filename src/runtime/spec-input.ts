@@ -97,6 +97,8 @@ export interface SpecInput {
   lastGid?: number;
   /** As the runtime wants it: a path, or `slice:prefix:name` with systemd. */
   cgroupsPath: string;
+  /** For the runtime, from the engine; the user's own, of the same name, go before these. */
+  annotations?: Readonly<Record<string, string>>;
   /** The program of `--init` (tini) on the host; needed when `init` is on. */
   initPath?: string;
   /** The daemon's default for `--init`. */

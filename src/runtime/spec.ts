@@ -77,7 +77,7 @@ export function generateSpec(input: SpecInput): GeneratedSpec {
     linux: makeLinux(input, supported.config, host),
   };
   if (seccomp !== undefined) spec.linux.seccomp = seccomp.spec;
-  const annotations = makeAnnotations(hostConfig, seccomp);
+  const annotations = makeAnnotations(input, seccomp);
   if (annotations !== undefined) spec.annotations = annotations;
   injectDevices(spec, hostConfig.DeviceRequests ?? [], input.cdi);
   return { spec, warnings };
@@ -272,10 +272,10 @@ function chooseSeccomp(
 }
 
 function makeAnnotations(
-  hostConfig: SpecHostConfig,
+  input: SpecInput,
   seccomp: ContainerSeccomp | undefined,
 ): Record<string, string> | undefined {
-  const annotations: Record<string, string> = { ...hostConfig.Annotations };
+  const annotations: Record<string, string> = { ...input.annotations, ...input.hostConfig.Annotations };
   // Not the user's: it would replace the container's seccomp filter behind --security-opt's back.
   delete annotations[CRUN_BPF_ANNOTATION];
   if (seccomp?.bpf !== undefined) annotations[CRUN_BPF_ANNOTATION] = seccomp.bpf;

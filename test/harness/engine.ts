@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createReadStream, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, before } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
@@ -115,6 +115,8 @@ export class TestEngine {
   #argv(): string[] {
     const { directory, cgroupParent } = this.sandbox;
     const common = [
+      // The sandbox's cgroup is no slice of systemd's.
+      ...(existsSync('/run/systemd/system') ? ['--exec-opt', 'native.cgroupdriver=cgroupfs'] : []),
       ...[
         '-H',
         `unix://${this.socket}`,
