@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cgroupPath, checkCgroupParent, runtimeCgroupsPath } from './cgroup.ts';
+import { cgroupPath, checkCgroupParent, pathOfContainer, runtimeCgroupsPath } from './cgroup.ts';
 import type { ContainerRecord } from './types.ts';
 
 const record = (CgroupParent?: string) =>
@@ -38,4 +38,17 @@ test('systemd takes only slices as parents', () => {
     assert.throws(() => checkCgroupParent('systemd', parent), words, parent);
   checkCgroupParent('systemd', '');
   checkCgroupParent('cgroupfs', '/anything');
+});
+
+test('the group of a running container is told by the kernel, whatever it made below', () => {
+  for (const [line, path] of [
+    ['10:memory:/wharf/abc', '/wharf/abc'],
+    ['0::/wharf/abc/init.scope', '/wharf/abc'],
+    ['0::/system.slice/wharf-abc.scope', '/system.slice/wharf-abc.scope'],
+    ['0::/system.slice/wharf-abc.scope/container', '/system.slice/wharf-abc.scope/container'],
+    ['0::/system.slice/wharf-abc.scope/container/init', '/system.slice/wharf-abc.scope/container'],
+    ['0::/system.slice/wharf-abc.scope/other', '/system.slice/wharf-abc.scope'],
+  ])
+    assert.equal(pathOfContainer(`1:name=systemd:/\n${line}\n`, 'abc'), path);
+  assert.equal(pathOfContainer('0::/\n', 'abc'), undefined);
 });
