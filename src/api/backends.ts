@@ -82,8 +82,11 @@ export interface ContainerListOptions {
   filters: Filters;
 }
 
-/** When `wait` answers: as soon as it is not running, at the next exit, or when it is removed. */
-export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
+/**
+ * When `wait` answers: as soon as it is not running, at the next exit, or when it is removed. Beyond Docker: as soon as it
+ * is healthy, or cannot become it.
+ */
+export type WaitCondition = 'not-running' | 'next-exit' | 'removed' | 'healthy';
 
 /**
  * A wait that is already registered: no exit after this object exists is missed. The response's headers
@@ -137,6 +140,8 @@ export interface StopOptions {
   signal?: string;
   /** Seconds until SIGKILL; negative: never; absent: the container's own. */
   timeout?: number;
+  /** Who asks, to be told by explain. */
+  client?: string;
 }
 
 export interface CommitOptions {
@@ -162,9 +167,12 @@ export interface ContainerBackend {
   stop(id: string, options: StopOptions): Awaitable<void>;
   restart(id: string, options: StopOptions): Awaitable<void>;
   /** `signal` is what the client wrote, or empty for SIGKILL. */
-  kill(id: string, signal: string): Awaitable<void>;
+  kill(id: string, signal: string, client: string): Awaitable<void>;
   rename(id: string, name: string): Awaitable<void>;
-  remove(id: string, options: { force: boolean; volumes: boolean; link: boolean }): Awaitable<void>;
+  remove(
+    id: string,
+    options: { force: boolean; volumes: boolean; link: boolean; client: string },
+  ): Awaitable<void>;
   wait(id: string, condition: WaitCondition, signal: AbortSignal): Awaitable<PendingWait>;
   resize(id: string, size: { height: number; width: number }): Awaitable<void>;
   /** Returns at once also for a container that is not started yet. */

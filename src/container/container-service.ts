@@ -23,10 +23,10 @@ import { ExecService } from './exec.ts';
 import { FileService } from './files.ts';
 import { HealthService } from './health.ts';
 import { type ContainerInspect, inspectContainer } from './inspect.ts';
-import { Lifecycle } from './lifecycle.ts';
 import { Links, linkedNames } from './links.ts';
 import { summarize } from './list.ts';
 import { type ListRequest, listContainers } from './list-query.ts';
+import { Lifecycle, type StopRequest } from './lifecycle.ts';
 import { logSettings } from './log-config.ts';
 import { readLogs } from './logs.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
@@ -85,7 +85,11 @@ export class ContainerService {
     this.stats = new StatsService(deps, this.#containers);
     this.updates = new UpdateService(deps, this.#containers);
     this.files = new FileService(deps, this.#containers);
-    this.health = new HealthService(deps, this.#containers, this.execs, () => undefined);
+    this.health = new HealthService(deps, this.#containers, this.execs, (container) => {
+      this.#lifecycle.endUnhealthy(container).catch((err: unknown) => {
+        deps.log.warn(`container ${container.id}: unhealthy, not restarted: ${messageOf(err)}`);
+      });
+    });
   }
 
   #paths(id: string): ContainerPaths {
@@ -158,19 +162,22 @@ export class ContainerService {
     return this.#lifecycle.start(this.#containers.get(id));
   }
 
-  stop(id: string, options: { signal?: string; timeout?: number }): Promise<void> {
+  stop(id: string, options: StopRequest): Promise<void> {
     return this.#lifecycle.stop(this.#containers.get(id), options);
   }
 
-  restart(id: string, options: { signal?: string; timeout?: number }): Promise<void> {
+  restart(id: string, options: StopRequest): Promise<void> {
     return this.#lifecycle.restart(this.#containers.get(id), options);
   }
 
-  kill(id: string, signal: string): Promise<void> {
-    return this.#lifecycle.kill(this.#containers.get(id), signal);
+  kill(id: string, signal: string, client?: string): Promise<void> {
+    return this.#lifecycle.kill(this.#containers.get(id), signal, client);
   }
 
-  async remove(id: string, options: { force: boolean; volumes: boolean; link?: boolean }): Promise<void> {
+  async remove(
+    id: string,
+    options: { force: boolean; volumes: boolean; link?: boolean; client?: string },
+  ): Promise<void> {
     if (options.link) return new Links(this.#deps, this.#containers).remove(id);
     return this.#lifecycle.remove(this.#containers.get(id), options);
   }
@@ -192,7 +199,7 @@ export class ContainerService {
     condition: WaitCondition,
     signal: AbortSignal,
   ): { result: Promise<ContainerWaitResponse> } {
-    return { result: waitFor(this.#containers.get(id), condition, signal) };
+    return { result: waitFor(this.health, this.#containers.get(id), condition, signal) };
   }
 
   attach(id: string, request: AttachRequest): Promise<{ stream: Duplex; tty: boolean }> {
@@ -297,7 +304,7 @@ export class ContainerService {
     const manual = new Map(
       running.map((container) => [container.id, container.record.state.manuallyStopped]),
     );
-    await Promise.allSettled(running.map((container) => this.#lifecycle.stop(container, {})));
+    await Promise.allSettled(running.map((container) => this.#lifecycle.stop(container, { by: 'daemon' })));
     await Promise.all(running.map((container) => container.gone));
     if (this.#deps.cgroupDriver === 'cgroupfs') removeEmptyParent(this.#deps.cgroupParent);
     for (const container of running) {

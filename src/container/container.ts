@@ -52,6 +52,8 @@ export class Container {
   removing = false;
   /** A restart by policy, from the exit until the new run has begun or failed; stop, kill, start and remove call it off. */
   restartTimer: NodeJS.Timeout | undefined;
+  /** When it is due, in milliseconds since the epoch. */
+  restartAt = 0;
   /** How many restarts are stopping it now: `--rm` does not mean their exit. */
   keepAtExit = 0;
   readonly #onExit = new Set<ExitListener>();

@@ -8,6 +8,7 @@ import type { ContainerStore } from './container-store.ts';
 import { makeVolumes } from './copy-up.ts';
 import { joinById, makeRecord } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
+import { healthWarnings } from './health.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { resolveLinks } from './links.ts';
 import { logSettings } from './log-config.ts';
@@ -63,7 +64,7 @@ export class Creation {
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
       );
     }
-    const warnings = [...limits.warnings, ...createWarnings(deps, record)];
+    const warnings = [...limits.warnings, ...createWarnings(deps, record), ...healthWarnings(record)];
     const container = new Container(record);
     this.#containers.claim(container);
     // Who finds it by its name meanwhile waits until it is complete.

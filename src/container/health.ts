@@ -8,6 +8,7 @@ import { type HealthCheck, healthCheck } from './health-config.ts';
 import { afterProbe, type HealthState, nextProbe, startingHealth, unprobedHealth } from './health-state.ts';
 import { HealthStore } from './health-store.ts';
 import { ProbeRunner } from './probe.ts';
+import { ON_UNHEALTHY } from './restart-backoff.ts';
 import type { ContainerRecord } from './types.ts';
 
 /** Probing one run of a container. */
@@ -21,6 +22,13 @@ interface Monitor {
 /** The check of a container, if it has one. */
 export const checkOf = ({ config }: ContainerRecord): HealthCheck | undefined =>
   healthCheck(config.Healthcheck, config.Shell);
+
+/** What a request asks of health checks and cannot have. */
+export function healthWarnings(record: ContainerRecord): string[] {
+  const policy: string | undefined = record.hostConfig.RestartPolicy?.Name;
+  if (policy !== ON_UNHEALTHY || checkOf(record)) return [];
+  return [`Restart policy ${ON_UNHEALTHY}: there is no health check, so it restarts as on-failure does.`];
+}
 
 export class HealthService {
   readonly #deps: ContainerDeps;

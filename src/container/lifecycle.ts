@@ -1,5 +1,5 @@
 import { conflict, isKind, messageOf, notModified, unavailable, WharfError } from '../errdefs/index.ts';
-import { signalNumber } from '../linux/index.ts';
+import { bootId, signalNumber } from '../linux/index.ts';
 import type { ExitRecord, ShimHandle } from '../runtime/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
@@ -10,16 +10,28 @@ import { openShim } from './open-shim.ts';
 import { freeze } from './pause.ts';
 import { Recovery } from './recovery.ts';
 import { Remains } from './remains.ts';
-import { RestartBackoff } from './restart-backoff.ts';
+import { policyRestarts, RestartBackoff, restartsUnhealthy } from './restart-backoff.ts';
 import { announceUnmounts, prepareRun, type Run } from './run.ts';
 import { explainStartFailure } from './start-failure.ts';
 import { stopSignal } from './stop-signal.ts';
-import type { ContainerRecord } from './types.ts';
+import { timestamp } from './time.ts';
+import type { ContainerRecord, Sender } from './types.ts';
 import { within } from './within.ts';
 
 /** Seconds between SIGTERM and SIGKILL when neither request nor container says. */
 const STOP_TIMEOUT = 10;
 const KILL_PATIENCE = 10_000;
+
+/** What a stop asks for. */
+export interface StopRequest {
+  signal?: string;
+  /** Seconds; negative: never SIGKILL. */
+  timeout?: number;
+  /** Default: `stop`. */
+  by?: Sender['by'];
+  /** See {@link Sender}. */
+  client?: string;
+}
 
 /** Start, end and removal of containers: the order in which the outside is made and unmade. */
 export class Lifecycle {
@@ -103,6 +115,8 @@ export class Lifecycle {
       oom: undefined,
       startedAt,
       manuallyStopped: false,
+      ending: undefined,
+      bootId: bootId(),
     });
     this.#containers.save(container);
     this.#links.announce(container);
@@ -144,6 +158,7 @@ export class Lifecycle {
       exitCode: exit.exitCode,
       finishedAt: exit.exitedAt,
     });
+    if (exit.unknown) record.state.ending = { by: 'lost', at: exit.exitedAt };
     if (exit.unknown) record.state.error = 'the monitor of the container ended before the container did';
     if (container.shim?.state !== 'idle') container.shim = undefined;
     container.process = undefined;
@@ -166,6 +181,7 @@ export class Lifecycle {
     const restart = ends ? undefined : this.#backoff.delay(record, ranFor);
     container.exited();
     if (restart !== undefined) {
+      container.restartAt = Date.now() + restart;
       container.restartTimer = setTimeout(() => this.#restartNow(container), restart);
     } else if (this.#goesAtExit(container)) {
       this.remove(container, { force: false, volumes: true }).catch((err: unknown) =>
@@ -197,6 +213,12 @@ export class Lifecycle {
     const restart = async (): Promise<void> => {
       // Stopped, started or removed while it waited for its turn.
       if (container.restartTimer !== due || due === undefined) return;
+      if (!policyRestarts(container.record)) {
+        // The policy is another one by now.
+        container.restartTimer = undefined;
+        container.exited();
+        return;
+      }
       container.record.restartCount++;
       await this.#start(container, { byPolicy: true });
     };
@@ -234,7 +256,8 @@ export class Lifecycle {
    * Sends a signal; one that means the end calls off a restart, and wakes a paused container as in Docker.
    * @throws Conflict when it does not run; InvalidParameter for a bad signal
    */
-  async kill(container: Container, signal: string): Promise<void> {
+  async kill(container: Container, signal: string, client?: string): Promise<void> {
+    const sender: Sender = { by: 'kill', ...(client ? { client } : {}) };
     signalNumber(signal || 'KILL');
     // A start under way: there is something to signal when it has ended.
     await container.lock.run(() => undefined);
@@ -243,17 +266,29 @@ export class Lifecycle {
       container.exited();
       return;
     }
-    await this.#signal(container, signal);
+    // As Docker does: after SIGKILL it is gone.
+    const ended = container.nextExit();
+    if (signalNumber(signal || 'KILL') === 9 && container.running)
+      await this.#killNow(container, ended, sender);
+    else await this.#signal(container, signal, sender);
   }
 
-  async #signal(container: Container, signal: string): Promise<void> {
+  /** @param killedAfter seconds that a first signal was given */
+  async #signal(container: Container, signal: string, sender: Sender, killedAfter?: number): Promise<void> {
     const number = signalNumber(signal || 'KILL');
     const { record } = container;
     if (!container.running || !container.shim) {
       throw conflict(`container ${record.id} is not running`);
     }
     const ends = number === 9 || number === signalNumber(stopSignal(record.config));
-    if (ends) this.#markStopped(container);
+    record.state.ending = {
+      ...sender,
+      signal: number,
+      at: timestamp(),
+      ...(killedAfter === undefined ? {} : { killedAfter }),
+    };
+    if (ends && sender.by !== 'health') record.state.manuallyStopped = true;
+    this.#containers.save(container);
     await container.shim.signal(null, number);
     this.#deps.onEvent('kill', record, { signal: String(number) });
     if (ends) this.#thaw(container);
@@ -278,7 +313,7 @@ export class Lifecycle {
    * Stops a container: its stop signal, then after `timeout` seconds SIGKILL (negative: never).
    * @throws NotModified when it is stopped
    */
-  async stop(container: Container, options: { signal?: string; timeout?: number } = {}): Promise<void> {
+  async stop(container: Container, options: StopRequest = {}): Promise<void> {
     const { record } = container;
     const signal = options.signal || stopSignal(record.config);
     signalNumber(signal);
@@ -291,20 +326,39 @@ export class Lifecycle {
       return;
     }
     const timeout = options.timeout ?? record.config.StopTimeout ?? STOP_TIMEOUT;
+    const { by = 'stop', client } = options;
     this.#markStopped(container);
+    await this.#end(container, signal, timeout, { by, ...(client ? { client } : {}) });
+    this.#deps.onEvent('stop', record);
+  }
+
+  /** Sends `signal`, and SIGKILL when that has not ended it after `timeout` seconds (negative: never). */
+  async #end(container: Container, signal: string, timeout: number, sender: Sender): Promise<void> {
     const ended = container.nextExit();
-    await this.#signal(container, signal).catch((err: unknown) => {
+    await this.#signal(container, signal, sender).catch((err: unknown) => {
       if (container.running) throw err;
     });
     this.#thaw(container);
     if (!(await within(ended, timeout < 0 ? undefined : timeout * 1000)) && container.running) {
-      await this.#killNow(container, ended);
+      await this.#killNow(container, ended, sender, timeout);
     }
-    this.#deps.onEvent('stop', record);
   }
 
-  async #killNow(container: Container, ended: Promise<void>): Promise<void> {
-    await this.#signal(container, 'KILL').catch((err: unknown) => {
+  /** Ends a container whose probes fail, if its policy then starts it anew. */
+  async endUnhealthy(container: Container): Promise<void> {
+    const { record } = container;
+    if (!container.running || container.removing || !restartsUnhealthy(record)) return;
+    const timeout = record.config.StopTimeout ?? STOP_TIMEOUT;
+    await this.#end(container, stopSignal(record.config), timeout, { by: 'health' });
+  }
+
+  async #killNow(
+    container: Container,
+    ended: Promise<void>,
+    sender: Sender,
+    killedAfter?: number,
+  ): Promise<void> {
+    await this.#signal(container, 'KILL', sender, killedAfter).catch((err: unknown) => {
       if (container.running) throw err;
     });
     if (!(await within(ended, KILL_PATIENCE))) {
@@ -314,10 +368,10 @@ export class Lifecycle {
     }
   }
 
-  async restart(container: Container, options: { signal?: string; timeout?: number }): Promise<void> {
+  async restart(container: Container, options: StopRequest): Promise<void> {
     container.keepAtExit++;
     try {
-      await this.stop(container, options);
+      await this.stop(container, { ...options, by: 'restart' });
     } catch (err) {
       if (!isKind(err, 'NotModified')) throw err;
     } finally {
@@ -330,7 +384,10 @@ export class Lifecycle {
   }
 
   /** Removes a container, its writable layer and, with `volumes`, its anonymous volumes. */
-  async remove(container: Container, options: { force: boolean; volumes: boolean }): Promise<void> {
+  async remove(
+    container: Container,
+    options: { force: boolean; volumes: boolean; client?: string },
+  ): Promise<void> {
     const { record } = container;
     if (container.removing) {
       throw conflict(`removal of container ${record.id} is already in progress`);
@@ -348,7 +405,11 @@ export class Lifecycle {
     return container.lock.run(async () => {
       try {
         this.#cancelRestart(container);
-        if (container.running) await this.#killNow(container, container.nextExit());
+        if (container.running) {
+          const { client } = options;
+          const sender: Sender = { by: 'remove', ...(client ? { client } : {}) };
+          await this.#killNow(container, container.nextExit(), sender);
+        }
         await this.#removeUnlocked(container, options);
       } catch (err) {
         container.removing = false;

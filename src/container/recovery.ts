@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isKind, messageOf } from '../errdefs/index.ts';
+import { bootId } from '../linux/index.ts';
 import {
   connectShim,
   deleteRuntimeState,
@@ -16,7 +17,7 @@ import type { ContainerDeps, RuntimeConfig } from './deps.ts';
 import type { Remains } from './remains.ts';
 import { unfinishedVolumes, unmountBelow } from './sweep.ts';
 import { timestamp } from './time.ts';
-import type { ContainerRecord } from './types.ts';
+import type { ContainerRecord, Ending } from './types.ts';
 import { within } from './within.ts';
 
 /** Milliseconds that the end of a killed container may take. */
@@ -29,6 +30,12 @@ export interface FoundRun {
   /** It has ended. */
   exited(container: Container, exit: ExitRecord): void;
 }
+
+/** Why nobody saw the end of a run. */
+const unseenEnding = ({ state }: ContainerRecord): Ending => ({
+  by: state.bootId !== undefined && state.bootId !== bootId() ? 'reboot' : 'lost',
+  at: timestamp(),
+});
 
 export class Recovery {
   readonly #deps: ContainerDeps;
@@ -110,6 +117,7 @@ export class Recovery {
       // Its monitor was killed: the container itself may still be there, without its streams.
       await this.#deleteRuntimeState(record.id, runtime);
     }
+    if (!fresh) record.state.ending = unseenEnding(record);
     this.#run.exited(
       container,
       fresh

@@ -10,15 +10,29 @@ const GOOD_RUN = 10_000;
 /** True when the policy wants a container that ended by itself running again. */
 export function policyRestarts({ hostConfig, state, restartCount }: ContainerRecord): boolean {
   const { Name: policy, MaximumRetryCount: max = 0 } = hostConfig.RestartPolicy ?? {};
-  switch (policy) {
+  switch (policy as string) {
     case 'always':
     case 'unless-stopped':
       return true;
     case 'on-failure':
       return state.exitCode !== 0 && (max === 0 || restartCount < max);
+    case ON_UNHEALTHY:
+      return (state.exitCode !== 0 || state.ending?.by === 'health') && (max === 0 || restartCount < max);
     default:
       return false;
   }
+}
+
+/**
+ * Beyond Docker: restarts a container whose probes fail, and, as `on-failure` does, one that fails by itself; together at
+ * most as often as it says.
+ */
+export const ON_UNHEALTHY = 'on-unhealthy';
+
+/** True when a running container is to be ended and started anew because it is unhealthy. */
+export function restartsUnhealthy({ hostConfig, restartCount, state }: ContainerRecord): boolean {
+  const { Name: policy, MaximumRetryCount: max = 0 } = hostConfig.RestartPolicy ?? {};
+  return (policy as string) === ON_UNHEALTHY && !state.manuallyStopped && (max === 0 || restartCount < max);
 }
 
 /** The pauses between restarts: each twice the one before. */

@@ -80,6 +80,29 @@ export interface StateRecord {
   finishedAt: string;
   /** The user asked for the stop; restart policies respect it. */
   manuallyStopped: boolean;
+  /** Of the present run, or of the last one. */
+  ending?: Ending;
+  /** Of the machine, when the run began (/proc/sys/kernel/random/boot_id). */
+  bootId?: string;
+}
+
+/** Who asked for it. */
+export interface Sender {
+  /** `daemon`: it was going down. `health`: its probes failed. */
+  by: 'stop' | 'kill' | 'restart' | 'remove' | 'daemon' | 'health';
+  /** The client, as it names itself, and where it is. */
+  client?: string;
+}
+
+/** The last signal that was sent to a container's init through this engine, or why nobody saw it end. */
+export interface Ending extends Omit<Sender, 'by'> {
+  /** `reboot`: the machine went down under it. `lost`: its monitor was killed. */
+  by: Sender['by'] | 'reboot' | 'lost';
+  signal?: number;
+  /** RFC 3339. */
+  at: string;
+  /** Seconds it was given after its stop signal before SIGKILL. */
+  killedAfter?: number;
 }
 
 /** Go's zero time, which clients compare with. */

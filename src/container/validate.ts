@@ -5,8 +5,9 @@ import { conflict, invalidParameter, messageOf } from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
 import { normalizeCapabilities } from '../runtime/index.ts';
 import { validateHealth } from './health-config.ts';
+import { ON_UNHEALTHY } from './restart-backoff.ts';
 
-const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure'];
+const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure', ON_UNHEALTHY];
 /** Log drivers there are, with the options each takes. */
 const LOG_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   'json-file': [
@@ -145,7 +146,7 @@ function validateModes(config: ContainerConfig, host: HostConfig): void {
 /** @throws InvalidParameter */
 export function validateRestart(host: HostConfig): void {
   const policy = host.RestartPolicy ?? {};
-  const name = policy.Name ?? '';
+  const name: string = policy.Name ?? '';
   if (!RESTART_POLICIES.includes(name)) {
     throw invalidParameter(
       `invalid restart policy: unknown policy '${name}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
@@ -153,7 +154,7 @@ export function validateRestart(host: HostConfig): void {
   }
   const retries = policy.MaximumRetryCount ?? 0;
   if (retries < 0) throw invalidParameter('invalid restart policy: maximum retry count cannot be negative');
-  if (retries > 0 && name !== 'on-failure') {
+  if (retries > 0 && name !== 'on-failure' && name !== ON_UNHEALTHY) {
     throw invalidParameter("invalid restart policy: maximum retry count can only be used with 'on-failure'");
   }
   if (host.AutoRemove && name !== '' && name !== 'no') {

@@ -73,3 +73,12 @@ export const securityModules: () => readonly string[] = once(() => {
     return fs.existsSync('/sys/module/apparmor/parameters/enabled') ? ['apparmor'] : [];
   }
 });
+
+/** A name for the time since this machine was started (proc(5)); empty where the kernel tells none. */
+export const bootId: () => string = once(() => {
+  try {
+    return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return '';
+  }
+});

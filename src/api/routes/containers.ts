@@ -97,7 +97,7 @@ export function containerRoutes(backends: Backends): Route[] {
       handler: async (r) => {
         const id = r.param('id');
         try {
-          await containers().kill(id, r.query.get('signal') ?? '');
+          await containers().kill(id, r.query.get('signal') ?? '', clientOf(r));
         } catch (err) {
           if (!(err instanceof WharfError)) throw err;
           const { kind, code, hint } = err;
@@ -172,6 +172,7 @@ export function containerRoutes(backends: Backends): Route[] {
             force: r.query.bool('force'),
             volumes: r.query.bool('v'),
             link: r.query.bool('link'),
+            client: clientOf(r),
           }),
         ),
     },
@@ -214,7 +215,15 @@ function stopOptions(r: ApiRequest): StopOptions {
   return {
     ...(signal === undefined ? {} : { signal }),
     ...(timeout === undefined ? {} : { timeout }),
+    client: clientOf(r),
   };
+}
+
+/** A client as it names itself, and where it is if that is another machine or port. */
+function clientOf(r: ApiRequest): string {
+  const agent = r.req.headers['user-agent'] ?? 'an unnamed client';
+  const { remoteAddress } = r.req.socket;
+  return (remoteAddress ? `${agent} at ${remoteAddress}` : agent).slice(0, 200);
 }
 
 async function create(r: ApiRequest, containers: ContainerBackend): Promise<void> {
@@ -234,7 +243,7 @@ async function create(r: ApiRequest, containers: ContainerBackend): Promise<void
   r.json(201, { ...created, Warnings: [...(created.Warnings ?? []), ...warnings] });
 }
 
-const CONDITIONS: ReadonlySet<string> = new Set(['not-running', 'next-exit', 'removed']);
+const CONDITIONS: ReadonlySet<string> = new Set(['not-running', 'next-exit', 'removed', 'healthy']);
 
 async function wait(r: ApiRequest, containers: ContainerBackend): Promise<void> {
   const asked = (r.has('waitConditions') ? r.query.get('condition') : undefined) ?? 'not-running';

@@ -229,7 +229,7 @@ const OTHER_FLAGS: readonly Flag[] = [
   flag('quiet,q', 'bool', 'Suppress the pull output'),
   flag('restart', 'string', 'Restart policy to apply when a container exits', {
     default: 'no',
-    complete: ['always', 'no', 'on-failure', 'unless-stopped'],
+    complete: ['always', 'no', 'on-failure', 'on-unhealthy', 'unless-stopped'],
   }),
   flag('rm', 'bool', 'Remove the container and its anonymous volumes when it exits'),
 ];

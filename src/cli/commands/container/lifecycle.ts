@@ -125,13 +125,19 @@ export const rename: Command = {
 };
 
 export const wait: Command = {
-  use: USE,
+  use: `[OPTIONS] ${USE}`,
   args: { min: 1 },
-  flags: [],
+  flags: [
+    flag('condition', 'string', 'What to wait for (not-running, next-exit, removed, healthy)', {
+      complete: ['healthy', 'next-exit', 'not-running', 'removed'],
+    }),
+  ],
   complete: ['containers'],
-  async run(cli, _flags, args) {
+  async run(cli, flags, args) {
+    const query = { condition: flags.string('condition') || undefined };
     await forEachName(cli, args, async (name) => {
-      const result = await cli.client.json<ContainerWaitResponse>('POST', containerPath(name, '/wait'));
+      const path = containerPath(name, '/wait');
+      const result = await cli.client.json<ContainerWaitResponse>('POST', path, { query });
       if (result.Error?.Message) throw new CliError(result.Error.Message);
       return String(result.StatusCode);
     });
