@@ -1,10 +1,11 @@
 /** Containers in user namespaces: a daemon with `--userns-remap`, seen from inside the containers and from the machine. */
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { waitFor } from '../scripts/engine-client.ts';
 import { absent } from './harness/clients.ts';
+import { ok } from './harness/command.ts';
 import { engineName, useEngine } from './harness/engine.ts';
 import type { Sandbox } from './harness/sandbox.ts';
 
@@ -84,6 +85,44 @@ describe('user namespaces', { skip: absent('docker-28') }, () => {
     ]);
     // It starts again with all that.
     await docker().ok('start', '-a', 'writer');
+  });
+
+  test('cp and export speak of the ids inside, whether it runs or not', async () => {
+    const host = engine().file('copied', 'copied\n');
+    chownSync(host, 0, 0);
+    await docker().ok(
+      ...['create', '--name', 'copy', '-u', '5:6', '-v', 'copies:/vol', 'busybox', 'sh', '-c'],
+      'stat -c %u:%g /early /vol/early; sleep 300',
+    );
+    await docker().ok('cp', host, 'copy:/early');
+    await docker().ok('cp', '-a', host, 'copy:/vol/early');
+    await docker().ok('start', 'copy');
+    await waitFor('its output', async () => (await docker().ok('logs', 'copy')) === '0:0\n5:6');
+    await docker().ok('cp', host, 'copy:/tmp/late');
+    await docker().ok(
+      'exec',
+      '-u',
+      '0',
+      'copy',
+      'sh',
+      '-c',
+      'mkdir /tmp/dir; echo x > /tmp/dir/own; chown 5:6 /tmp/dir/own; ls /tmp',
+    );
+    assert.equal(await docker().ok('exec', 'copy', 'stat', '-c', '%u:%g', '/tmp/late'), '0:0');
+    const listing = async () => {
+      const tar = join(engine().sandbox.directory, 'copy.tar');
+      await docker().ok('export', '-o', tar, 'copy');
+      const lines = (await ok(['tar', '--numeric-owner', '-tvf', tar])).split('\n');
+      return ['early', 'tmp/late', 'tmp/dir/own', 'etc/passwd'].map(
+        (name) => lines.find((line) => line.endsWith(` ${name}`))?.split(/\s+/)[1],
+      );
+    };
+    const owners = ['0/0', '0/0', '5/6', '0/0'];
+    assert.deepEqual(await listing(), owners);
+    await docker().ok('stop', '-t', '0', 'copy');
+    assert.deepEqual(await listing(), owners);
+    await docker().ok('cp', 'copy:/tmp/dir/own', join(engine().sandbox.directory, 'out'));
+    await docker().ok('rm', 'copy');
   });
 
   test('its namespaces are its own: network, queues, host name, control groups', async () => {

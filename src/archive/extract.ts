@@ -12,6 +12,7 @@ import {
   chmodFd,
   chownAt,
   closeFd,
+  type IdMap,
   isErrno,
   linkAt,
   makeDev,
@@ -26,6 +27,7 @@ import {
   setXattr,
   setXattrAt,
   symlinkAt,
+  toOutside,
   utimensAt,
 } from '../linux/index.ts';
 import type { TarEntry, TarHandler } from '../oci/index.ts';
@@ -45,6 +47,8 @@ export interface ExtractOptions {
   noOverwriteDirNonDir: boolean;
   /** Whom everything shall belong to; else whom the archive says. */
   owner: { uid: number; gid: number } | undefined;
+  /** Those ids are inside of a user namespace, the view has those outside. */
+  ids?: IdMap | undefined;
 }
 
 /** See the head of this file. The thread's umask must be 0 (`ownFilesystemContext`). */
@@ -105,7 +109,7 @@ export class TreeExtractor implements TarHandler {
     const entry = this.#entry!;
     try {
       if (this.#end < entry.size) fs.ftruncateSync(this.#fd, entry.size); // a hole at the end
-      const { uid, gid } = this.#o.owner ?? entry;
+      const { uid, gid } = this.#ownerOf(entry);
       if (uid !== 0 || gid !== 0) fs.fchownSync(this.#fd, uid, gid);
       // After chown, which takes the set-id bits away.
       if ((entry.mode & 0o7000) !== 0) fs.fchmodSync(this.#fd, entry.mode);
@@ -252,9 +256,19 @@ export class TreeExtractor implements TarHandler {
     this.#times.delete(removed);
   }
 
+  /** @throws InvalidParameter in Docker's words for an id that the user namespace has not */
+  #ownerOf(entry: TarEntry): { uid: number; gid: number } {
+    const { owner = entry, ids } = this.#o;
+    if (ids === undefined) return owner;
+    const [uid, gid] = [toOutside(ids.uids, owner.uid), toOutside(ids.gids, owner.gid)];
+    if (uid !== undefined && gid !== undefined) return { uid, gid };
+    const id = uid === undefined ? owner.uid : owner.gid;
+    throw invalidParameter(`Container ID ${id} cannot be mapped to a host ID`);
+  }
+
   /** Owner, mode, attributes and times of what is no regular file, by its descriptor. */
   #dress(entry: TarEntry, name: Buffer): void {
-    const { uid, gid } = this.#o.owner ?? entry;
+    const { uid, gid } = this.#ownerOf(entry);
     const fd = openAt(this.#dirfd, name, O.PATH | O.NOFOLLOW);
     try {
       chownAt(fd, '', uid, gid);

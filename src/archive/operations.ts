@@ -3,7 +3,15 @@ import fs from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { cancelled, invalidParameter } from '../errdefs/index.ts';
-import { closeFd, isReadOnlyMount, O, openAt, ownFilesystemContext, type RootedDir } from '../linux/index.ts';
+import {
+  closeFd,
+  type IdMap,
+  isReadOnlyMount,
+  O,
+  openAt,
+  ownFilesystemContext,
+  type RootedDir,
+} from '../linux/index.ts';
 import { TarParser } from '../oci/index.ts';
 import { createDecompressor, detectCompression, explainDecompression, peekSource } from './compression.ts';
 import { explainSystemError, TreeExtractor } from './extract.ts';
@@ -23,10 +31,11 @@ export async function get(
   path: Buffer,
   head: (stat: PathStat) => void,
   sink: Sink,
+  ids?: IdMap,
 ): Promise<void> {
   const clean = cleanPath(path);
   const found = named(path, () => statPath(root, clean));
-  const packer = new TreePacker(sink, PACKING);
+  const packer = new TreePacker(sink, { ...PACKING, ids });
   const name = baseName(clean);
   if (found.isDirectory) {
     const fd = named(path, () => root.open(clean, O.PATH | O.DIRECTORY));
@@ -49,8 +58,8 @@ export async function get(
 }
 
 /** The whole tree, without an entry for its root. */
-export async function exportTree(root: RootedDir, sink: Sink): Promise<void> {
-  const packer = new TreePacker(sink, PACKING);
+export async function exportTree(root: RootedDir, sink: Sink, ids?: IdMap): Promise<void> {
+  const packer = new TreePacker(sink, { ...PACKING, ids });
   const fd = openAt(root.fd, '.', O.RDONLY | O.DIRECTORY);
   try {
     await packer.content(fd, Buffer.alloc(0));
@@ -64,12 +73,13 @@ export interface PutRequest {
   path: Buffer;
   noOverwriteDirNonDir: boolean;
   owner: { uid: number; gid: number } | undefined;
+  ids?: IdMap | undefined;
 }
 
 /** Extracts an archive, perhaps compressed, into the directory `path` leads to. */
 export async function put(
   root: RootedDir,
-  { path, noOverwriteDirNonDir, owner }: PutRequest,
+  { path, noOverwriteDirNonDir, owner, ids }: PutRequest,
   input: AsyncIterable<Buffer>,
   isCancelled: () => boolean,
 ): Promise<void> {
@@ -82,6 +92,7 @@ export async function put(
       path: pathInView(target),
       noOverwriteDirNonDir,
       owner,
+      ids,
     });
     try {
       await parse(new TarParser(extractor), input, isCancelled);

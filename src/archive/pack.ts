@@ -7,7 +7,17 @@
  * that very descriptor: a device or fifo put in its place is not touched.
  */
 import fs, { type BigIntStats } from 'node:fs';
-import { closeFd, isErrno, O, openAt, readlinkAt, splitDev } from '../linux/index.ts';
+import {
+  closeFd,
+  type IdMap,
+  isErrno,
+  O,
+  OVERFLOW_ID,
+  openAt,
+  readlinkAt,
+  splitDev,
+  toInside,
+} from '../linux/index.ts';
 import { encodeTarHeader, TAR_TRAILER, type TarEntryInput, type TarType, tarPadding } from '../oci/index.ts';
 import { archivedXattrs } from './xattrs.ts';
 
@@ -37,6 +47,8 @@ export interface PackOptions {
   times: 'seconds' | 'exact';
   /** Attributes of the namespace `trusted.`, too. */
   trustedXattrs: boolean;
+  /** The members' ids are those inside, the files have those outside; what is not mapped is nobody's. */
+  ids?: IdMap | undefined;
   hooks?: EntryHooks;
 }
 
@@ -244,11 +256,12 @@ export class TreePacker {
     stat: BigIntStats,
     fd?: number,
   ): Pick<TarEntryInput, 'mode' | 'uid' | 'gid' | 'mtime'> & Pick<Partial<TarEntryInput>, 'xattrs'> {
-    const { times, trustedXattrs } = this.#options;
+    const { times, trustedXattrs, ids } = this.#options;
+    const [uid, gid] = [Number(stat.uid), Number(stat.gid)];
     return {
       mode: Number(stat.mode) & 0o7777,
-      uid: Number(stat.uid),
-      gid: Number(stat.gid),
+      uid: ids ? (toInside(ids.uids, uid) ?? OVERFLOW_ID) : uid,
+      gid: ids ? (toInside(ids.gids, gid) ?? OVERFLOW_ID) : gid,
       mtime: times === 'exact' ? stat.mtimeNs : wholeSeconds(stat.mtimeNs),
       ...(fd === undefined ? {} : { xattrs: archivedXattrs(fd, trustedXattrs) }),
     };

@@ -4,6 +4,8 @@ import {
   attachMount,
   cloneMount,
   closeFd,
+  type IdMap,
+  idmapMount,
   inMountNamespace,
   inPrivateMountNamespace,
   isErrno,
@@ -13,6 +15,8 @@ import {
   openInRoot,
   RootedDir,
   setMountReadOnly,
+  takeFsIds,
+  toOutside,
 } from '../linux/index.ts';
 
 /** A mount the user asked for. */
@@ -26,6 +30,8 @@ export interface ViewMount {
   readOnly: boolean;
   /** Read-only is the mount itself only, not what is mounted below it. */
   readOnlyTop: boolean;
+  /** Show `source` with the ids of this user namespace, by descriptor. */
+  userNamespace?: number | undefined;
 }
 
 /** What a view is made of. The descriptors stay the caller's. */
@@ -39,15 +45,24 @@ export interface ViewPlan {
   namespace: number | undefined;
   /** A directory of the host's that exists; nothing is seen or left there. */
   scratch: string;
+  /** The ids of the container's user namespace: archives have those inside, the view has those outside. */
+  ids?: IdMap | undefined;
 }
 
 /** Runs `fn` with the view's root, which is gone afterwards. */
 export async function withView<T>(plan: ViewPlan, fn: (root: RootedDir) => Promise<T> | T): Promise<T> {
-  const root = RootedDir.fromFd(plan.mounts.length === 0 ? cloneless(plan) : assemble(plan));
+  const { ids } = plan;
+  // This thread does one thing at a time. What the machine's root makes would have no owner in there (EOVERFLOW).
+  const undo = ids && takeFsIds(toOutside(ids.uids, 0) ?? 0, toOutside(ids.gids, 0) ?? 0);
   try {
-    return await fn(root);
+    const root = RootedDir.fromFd(plan.mounts.length === 0 ? cloneless(plan) : assemble(plan));
+    try {
+      return await fn(root);
+    } finally {
+      root.close();
+    }
   } finally {
-    root.close();
+    undo?.();
   }
 }
 
@@ -107,7 +122,11 @@ function sources(plan: ViewPlan): (number | undefined)[] {
   const clones: (number | undefined)[] = plan.mounts.map(() => undefined);
   try {
     plan.mounts.forEach((mount, i) => {
-      if (mount.source !== undefined) clones[i] = cloneMount(mount.source, mount.recursive);
+      if (mount.source === undefined) return;
+      const { userNamespace } = mount;
+      const clone = cloneMount(mount.source, mount.recursive && userNamespace === undefined);
+      clones[i] = clone;
+      if (userNamespace !== undefined) idmapMount(clone, userNamespace);
     });
     const { namespace } = plan;
     if (namespace !== undefined && plan.mounts.some((mount) => mount.source === undefined)) {

@@ -12,19 +12,19 @@ serveJobs<ArchiveJob, ArchiveResults>({
   get: ({ view, path }, context) =>
     withView(view, async (root) => {
       const head = context.head.bind(context);
-      await get(root, Buffer.from(path), head, (chunk) => context.write(chunk));
+      await get(root, Buffer.from(path), head, (chunk) => context.write(chunk), view.ids);
       return undefined;
     }),
   put: ({ view, path, noOverwriteDirNonDir, owner }, context) =>
     withView(view, async (root) => {
-      const request = { path: Buffer.from(path), noOverwriteDirNonDir, owner };
+      const request = { path: Buffer.from(path), noOverwriteDirNonDir, owner, ids: view.ids };
       await put(root, request, context.input(), () => context.isCancelled());
       return undefined;
     }),
   export: ({ view }, context) =>
     withView(view, async (root) => {
       context.head(undefined);
-      await exportTree(root, (chunk) => context.write(chunk));
+      await exportTree(root, (chunk) => context.write(chunk), view.ids);
       return undefined;
     }),
 });

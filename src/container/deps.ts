@@ -25,7 +25,7 @@ export interface ContainerSnapshots {
   mount(key: string, target: string, owner?: MountOwner): void;
   unmount(target: string): void;
   /** @param at where it is mounted, if it is */
-  lend(key: string, at?: string): LentMount;
+  lend(key: string, at?: string, owner?: MountOwner): LentMount;
   remove(key: string): void | Promise<void>;
   usage(key: string): Promise<{ bytes: number; inodes: number }>;
   layerSize(diffId: Digest): number;

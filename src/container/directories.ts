@@ -1,7 +1,10 @@
-import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { toOutside } from '../linux/index.ts';
+import { toOutside, unmountIfMounted } from '../linux/index.ts';
 import type { ContainerDeps } from './deps.ts';
+
+/** Where layers are mounted for a moment, on kernels that need it (see the snapshot room's idmapped overlays). */
+export const scratchDirectory = (execRoot: string): string => join(execRoot, 'layers');
 
 /**
  * Makes the directories that hold all containers' files. No user of the machine may pass them: else a set-user-id program
@@ -24,4 +27,6 @@ export function makeContainerDirectories({
     chownSync(dir, 0, group);
     chmodSync(dir, 0o710);
   }
+  // A daemon was killed in that moment. Never removed with what is in it: it may be all layers.
+  if (unmountIfMounted(scratchDirectory(execRoot), { detach: true })) rmdirSync(scratchDirectory(execRoot));
 }

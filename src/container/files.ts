@@ -4,10 +4,12 @@ import { ArchiveWorkers, type PathStat, type ViewMount, type ViewPlan } from '..
 import { conflict, isKind, messageOf, notFound, system } from '../errdefs/index.ts';
 import { isErrno, RootedDir } from '../linux/index.ts';
 import { resolveUser } from '../runtime/index.ts';
+import type { LentMount } from '../snapshot/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import { containerPaths } from './paths.ts';
+import { viewUserNamespace } from './user-namespace.ts';
 import { OpenSources } from './view-sources.ts';
 
 export interface PutRequest {
@@ -107,13 +109,17 @@ export class FileService {
     const { record } = container;
     if (container.removing) throw conflict(`container ${record.id} is marked for removal and cannot be used`);
     const paths = containerPaths(this.#deps.dataRoot, this.#deps.execRoot, record.id);
-    const lent = this.#deps.snapshots.lend(record.id, container.running ? paths.rootfs : undefined);
-    const sources = new OpenSources(this.#deps.volumes, record.id);
+    const userns = viewUserNamespace(this.#deps, record);
+    const sources = new OpenSources(this.#deps.volumes, record.id, userns?.owner.userNamespace);
+    let lent: LentMount | undefined;
     const dispose = (): void => {
       sources.close();
-      lent.release();
+      lent?.release();
+      userns?.close();
     };
     try {
+      const at = container.running ? paths.rootfs : undefined;
+      lent = this.#deps.snapshots.lend(record.id, at, userns?.owner);
       const namespace = withMounts && container.running ? sources.namespace(record.state.pid) : undefined;
       const mounts: ViewMount[] = withMounts
         ? record.mounts
@@ -127,6 +133,7 @@ export class FileService {
         mounts,
         namespace,
         scratch: this.#deps.execRoot,
+        ids: userns?.map,
       };
       return { plan, [Symbol.dispose]: dispose };
     } catch (err) {

@@ -12,4 +12,3 @@ export type { StatsRequest } from './stats.ts';
 export type { StatsSample } from './stats-sample.ts';
 export { formatNs, nowNs, timestamp } from './time.ts';
 export type { ContainerRecord, MountRecord, StateRecord } from './types.ts';
-export { idMapping } from './user-namespace.ts';

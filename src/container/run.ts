@@ -87,7 +87,7 @@ function prepare(
   steps.push(() => network.release(record.id));
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
   const wasRemapped = record.idMap !== undefined;
-  const userns = openUserNamespace(deps, record, paths, find);
+  const userns = openUserNamespace(deps, record, find);
   if (userns) steps.push(userns.close);
   snapshots.mount(record.id, paths.rootfs, userns?.owner);
   steps.push(() => snapshots.unmount(paths.rootfs));
@@ -244,8 +244,7 @@ function mountSource(
   const data = deps.volumes.mount(name, record.id);
   steps.push(() => deps.volumes.unmount(name, record.id));
   // A directory of ours keeps the image's ids, as layers do; what a volume mounts from elsewhere has its own.
-  const plain = Object.keys(deps.volumes.inspect(name).Options ?? {}).length === 0;
-  const viewer = plain ? owner : undefined;
+  const viewer = deps.volumes.isPlain(name) ? owner : undefined;
   return mount.subpath || viewer ? bindSubpath(data, mount.subpath || '.', paths, steps, viewer) : data;
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../linux/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps, MountOwner } from './deps.ts';
-import type { ContainerPaths } from './paths.ts';
+import { scratchDirectory } from './directories.ts';
 import type { ContainerRecord } from './types.ts';
 
 /** True when a container with these options gets a user namespace. */
@@ -22,11 +22,12 @@ export function isRemapped(deps: Pick<ContainerDeps, 'idMap'>, { UsernsMode }: H
 }
 
 /**
- * The ids of a running container: files that it makes have those on the outside. Undefined when they are the host's, and when it does
- * not run: what is mounted then for commit, cp and the like shows the image's own ids.
+ * The ids of a container's user namespace, which its files have where they are mounted: those of its run, or of the next one. Undefined when they
+ * are the machine's. On the disk files have the ids inside.
  */
-export function idMapping(record: ContainerRecord): IdMap | undefined {
-  return ['running', 'paused'].includes(record.state.status) ? record.idMap : undefined;
+export function idMapping(deps: Pick<ContainerDeps, 'idMap'>, record: ContainerRecord): IdMap | undefined {
+  if (['running', 'paused'].includes(record.state.status)) return record.idMap;
+  return isRemapped(deps, record.hostConfig) ? deps.idMap : undefined;
 }
 
 /** What a user namespace cannot do. @throws InvalidParameter in Docker's words */
@@ -69,7 +70,6 @@ export interface RunUserNamespace {
 export function openUserNamespace(
   deps: ContainerDeps,
   record: ContainerRecord,
-  paths: ContainerPaths,
   find: (id: string) => Container | undefined,
 ): RunUserNamespace | undefined {
   record.idMap = undefined;
@@ -84,12 +84,7 @@ export function openUserNamespace(
   return {
     path: `/proc/${process.pid}/fd/${user}`,
     network,
-    owner: {
-      userNamespace: user,
-      rootUid: toOutside(map.uids, 0) ?? 0,
-      rootGid: toOutside(map.gids, 0) ?? 0,
-      scratch: `${paths.subpaths}/layers`,
-    },
+    owner: ownerOf(deps, user, map),
     close() {
       if (!open) return;
       open = false;
@@ -98,6 +93,32 @@ export function openUserNamespace(
     },
   };
 }
+
+/** A user namespace in which a container's files are looked at beside its run. */
+export interface ViewUserNamespace {
+  map: IdMap;
+  owner: MountOwner;
+  close(): void;
+}
+
+/** @throws SyscallError */
+export function viewUserNamespace(
+  deps: ContainerDeps,
+  record: ContainerRecord,
+): ViewUserNamespace | undefined {
+  const map = idMapping(deps, record);
+  if (map === undefined) return undefined;
+  const { user, network } = makeUserNamespace(deps.shimPath, map);
+  closeFd(network);
+  return { map, owner: ownerOf(deps, user, map), close: () => closeFd(user) };
+}
+
+const ownerOf = ({ execRoot }: ContainerDeps, userNamespace: number, map: IdMap): MountOwner => ({
+  userNamespace,
+  rootUid: toOutside(map.uids, 0) ?? 0,
+  rootGid: toOutside(map.gids, 0) ?? 0,
+  scratch: scratchDirectory(execRoot),
+});
 
 function joinedNamespace(deps: ContainerDeps, { state }: ContainerRecord): { user: number; network: number } {
   const user = openAt(-100, `/proc/${state.pid}/ns/user`, O.RDONLY);

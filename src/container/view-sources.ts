@@ -11,9 +11,15 @@ export class OpenSources {
   readonly #fds: number[] = [];
   readonly #mounted: string[] = [];
 
-  /** @param container the id of the container the mounts belong to */
-  constructor(volumes: VolumeService, container: string) {
+  readonly #userNamespace: number | undefined;
+
+  /**
+   * @param container the id of the container the mounts belong to
+   * @param userNamespace by descriptor, when it has one: a plain volume is shown with its ids
+   */
+  constructor(volumes: VolumeService, container: string, userNamespace?: number) {
     this.#volumes = volumes;
+    this.#userNamespace = userNamespace;
     this.#user = `files:${container}:${OpenSources.#next++}`;
   }
 
@@ -37,7 +43,12 @@ export class OpenSources {
       recursive: !mount.nonRecursive,
       readOnly: mount.readOnly,
       readOnlyTop: mount.readOnlyTop ?? false,
+      userNamespace: source !== undefined && this.#isPlain(mount) ? this.#userNamespace : undefined,
     };
+  }
+
+  #isPlain({ type, name = '' }: MountRecord): boolean {
+    return type === 'volume' && this.#volumes.isPlain(name);
   }
 
   #source(mount: MountRecord): number | undefined {

@@ -123,7 +123,7 @@ export class Engine {
         prepare: (key, diffIds) => this.#snapshots.prepare(key, diffIds, { initFiles: true }),
         mount: (key, target, owner) => this.#snapshots.mount(key, target, owner),
         unmount: (target) => this.#snapshots.unmount(target),
-        lend: (key, at) => this.#snapshots.lend(key, at),
+        lend: (key, at, owner) => this.#snapshots.lend(key, at, owner),
         remove: (key) => this.#snapshots.remove(key),
         usage: (key) => this.#snapshots.usage(key),
         layerSize: (diffId) => this.#snapshots.layerSize(diffId),

@@ -27,20 +27,30 @@ function set(uid: number, gid: number): boolean {
 }
 
 /**
- * Runs `fn`, which must be synchronous, with this thread making files as `uid`:`gid`, and always comes back. Other threads (workers, Node's
- * asynchronous `fs`) are not touched.
+ * From now on this thread makes files as `uid`:`gid`; the result takes that back. For a thread of one's own: others (Node's asynchronous
+ * `fs`) are not touched.
  */
-export function withFsIds<T>(uid: number, gid: number, fn: () => T): T {
+export function takeFsIds(uid: number, gid: number): () => void {
   const [ownUid, ownGid] = [c.setfsuid(NO_ID), c.setfsgid(NO_ID)];
   const bits = check('prctl', c.prctl(PR_GET_SECUREBITS, 0, 0, 0, 0));
   check('prctl', c.prctl(PR_SET_SECUREBITS, bits | SECBIT_NO_SETUID_FIXUP, 0, 0, 0), 'PR_SET_SECUREBITS');
+  const undo = (): void => {
+    set(ownUid, ownGid);
+    c.prctl(PR_SET_SECUREBITS, bits, 0, 0, 0);
+  };
+  if (set(uid, gid)) return undo;
+  undo();
+  throw system(`cannot make files as ${uid}:${gid}`);
+}
+
+/** Runs `fn`, which must be synchronous, with this thread making files as `uid`:`gid`, and always comes back. */
+export function withFsIds<T>(uid: number, gid: number, fn: () => T): T {
+  const undo = takeFsIds(uid, gid);
   try {
-    if (!set(uid, gid)) throw system(`cannot make files as ${uid}:${gid}`);
     const result = fn();
     if (result instanceof Promise) throw system('withFsIds: the function must be synchronous');
     return result;
   } finally {
-    set(ownUid, ownGid);
-    c.prctl(PR_SET_SECUREBITS, bits, 0, 0, 0);
+    undo();
   }
 }

@@ -26,15 +26,20 @@ const mountSetattr = libcFunction<[number, number, string, number, Buffer, numbe
 export function openIdmapped(source: string, userNamespace: number): number {
   const fd = cloneMountAt(source, false);
   try {
-    const attr = Buffer.alloc(32); // struct mount_attr: u64 attr_set, attr_clr, propagation, userns_fd
-    attr.writeBigUInt64LE(MOUNT_ATTR_IDMAP);
-    attr.writeBigUInt64LE(BigInt(userNamespace), 24);
-    check('mount_setattr', mountSetattr(SYS_MOUNT_SETATTR, fd, '', AT_EMPTY_PATH, attr, 32), source);
+    idmapMount(fd, userNamespace, source);
     return fd;
   } catch (err) {
     closeFd(fd);
     throw err;
   }
+}
+
+/** Makes the detached `mount`, which nobody has used, an idmapped one. @param what for the error */
+export function idmapMount(mount: number, userNamespace: number, what?: string): void {
+  const attr = Buffer.alloc(32); // struct mount_attr: u64 attr_set, attr_clr, propagation, userns_fd
+  attr.writeBigUInt64LE(MOUNT_ATTR_IDMAP);
+  attr.writeBigUInt64LE(BigInt(userNamespace), 24);
+  check('mount_setattr', mountSetattr(SYS_MOUNT_SETATTR, mount, '', AT_EMPTY_PATH, attr, 32), what);
 }
 
 /** Shows `source` at `target` as {@link openIdmapped} does. */

@@ -119,6 +119,11 @@ export class VolumeService {
     return this.#toVolume(this.#row(name));
   }
 
+  /** True when it is a directory of ours, and nothing else is mounted there. @throws NotFound */
+  isPlain(name: string): boolean {
+    return this.#row(name).options === '{}';
+  }
+
   exists(name: string): boolean {
     return this.#byName.get(name) !== undefined;
   }
