@@ -18,6 +18,7 @@ const BELOW_CONTAINER = [
   'runtime',
   'network',
   'volume',
+  'logging',
 ];
 
 /** room → the rooms whose index.ts it may import, beside {@link GROUND}. */
@@ -27,6 +28,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   filters: [],
   linux: [],
   oci: [],
+  template: [],
   content: ['oci'],
   workers: ['linux'],
   archive: ['linux', 'workers', 'oci'],
@@ -36,12 +38,13 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   runtime: ['linux', 'oci'],
   network: ['linux'],
   volume: ['linux'],
+  logging: ['linux', 'template'],
   container: BELOW_CONTAINER,
   build: BELOW_CONTAINER,
   engine: [...BELOW_CONTAINER, 'container', 'build'],
   api: ['oci'],
   daemon: ['engine', 'api'],
-  cli: ['oci'],
+  cli: ['oci', 'template'],
   hub: ['oci', 'content'],
 };
 

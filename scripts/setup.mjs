@@ -255,7 +255,9 @@ function buildCommandLine() {
   const built = join(ROOT, '.build/cli/wharf.js');
   const stamp = join(ROOT, '.build/cli/.checked');
   const checked = existsSync(built) ? changedAt(stamp) : 0;
-  const newest = Math.max(...['cli', 'oci', 'errdefs'].map((room) => newestIn(join(ROOT, 'src', room))));
+  const newest = Math.max(
+    ...['cli', 'oci', 'template', 'errdefs'].map((room) => newestIn(join(ROOT, 'src', room))),
+  );
   if (checked > newest) return say('command line: up to date');
   say('building the command line');
   run(join(ROOT, 'node_modules/.bin/node'), [

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -208,6 +209,79 @@ static void send_signal(struct control *c, char **words)
 		reply(c, words[0], NULL, NULL);
 }
 
+static bool log_has_grown(const struct control *c)
+{
+	const struct logfile *log = &c->shim->log;
+	return log->fd >= 0 && (log->inode != c->await_inode || log->file_size > c->await_size);
+}
+
+static void answer_await(struct control *c)
+{
+	char seq[32];
+	snprintf(seq, sizeof seq, "%lu", c->await_seq);
+	c->await_seq = 0;
+	reply(c, seq, NULL, NULL);
+}
+
+/* Answers when the log has more than `size` bytes in the file `inode`, or is another file. One question at a time. */
+static void await_log(struct control *c, char **words)
+{
+	if (c->await_seq)
+		answer_await(c);
+	c->await_seq = strtoul(words[0], NULL, 10);
+	c->await_inode = (ino_t)strtoull(words[2], NULL, 10);
+	c->await_size = atoll(words[3]);
+	if (log_has_grown(c))
+		answer_await(c);
+}
+
+static void warn(struct shim *shim, const char *what)
+{
+	auto_text line = {0};
+	text_printf(&line, "{\"type\":\"warning\",\"message\":");
+	text_json_string(&line, what);
+	text_printf(&line, "}\n");
+	control_broadcast(shim, &line);
+}
+
+void control_log_written(struct shim *shim)
+{
+	struct logfile *log = &shim->log;
+	for (struct control *c = shim->controls; c; c = c->next)
+		if (c->await_seq && log_has_grown(c))
+			answer_await(c);
+	if (log->changed) {
+		log->changed = false;
+		auto_text line = {0};
+		text_printf(&line, "{\"type\":\"log-rotated\"}\n");
+		control_broadcast(shim, &line);
+	}
+	if (log->stalled != log->told_stalled && (log->told_stalled = log->stalled))
+		warn(shim, "the log server is too far behind: the container waits until it has taken more");
+	if (log->failing != log->told_failing && (log->told_failing = log->failing)) {
+		auto_text what = {0};
+		text_printf(&what, "the log cannot be written: %s; lines are lost until it can", strerror(log->error));
+		warn(shim, what.data);
+	}
+}
+
+static void log_delivered(struct control *c, char **words)
+{
+	struct shim *shim = c->shim;
+	if (logfile_delivered(&shim->log, (ino_t)strtoull(words[2], NULL, 10)))
+		streams_resume(shim->init);
+	control_log_written(shim);
+	reply(c, words[0], NULL, NULL);
+}
+
+static void log_compressed(struct control *c, char **words)
+{
+	if (logfile_compressed(&c->shim->log, (ino_t)strtoull(words[2], NULL, 10)))
+		reply(c, words[0], NULL, NULL);
+	else
+		reply(c, words[0], "not-found", "the file was rotated away");
+}
+
 static void acknowledge(struct shim *shim, const char *id)
 {
 	for (struct exec_exit **link = &shim->exec_exits; *link; link = &(*link)->next)
@@ -235,6 +309,12 @@ static void obey(struct control *c, char *line)
 		probe_start(c, strtoul(words[0], NULL, 10), words[2], (unsigned)strtoul(words[3], NULL, 10));
 	else if (n == 3 && strcmp(words[1], "ack") == 0)
 		acknowledge(c->shim, words[2]);
+	else if (n == 4 && strcmp(words[1], "log-await") == 0)
+		await_log(c, words);
+	else if (n == 3 && strcmp(words[1], "log-delivered") == 0)
+		log_delivered(c, words);
+	else if (n == 3 && strcmp(words[1], "log-compressed") == 0)
+		log_compressed(c, words);
 	else
 		reply(c, words[0], "invalid", "unknown command");
 }

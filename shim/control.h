@@ -1,6 +1,7 @@
 /*
  * Control connections. The daemon sends lines of TAB-separated words, `SEQ start`, `SEQ resize ID|- ROWS COLS`,
- * `SEQ signal ID|- NUMBER`, `SEQ ack EXEC`, `SEQ probe PLAN TIMEOUT_MS`; the shim sends lines of JSON: `state` first, then replies and events.
+ * `SEQ signal ID|- NUMBER`, `SEQ ack EXEC`, `SEQ probe PLAN TIMEOUT_MS`, `SEQ log-await INODE SIZE`,
+ * `SEQ log-delivered INODE`, `SEQ log-compressed INODE`; the shim sends lines of JSON: `state` first, then replies and events.
  */
 #ifndef CONTROL_H
 #define CONTROL_H
@@ -12,6 +13,9 @@ struct control {
 	struct shim *shim;
 	struct source source;
 	struct text in, out;
+	unsigned long await_seq; /* 0: nobody waits for the log to grow */
+	ino_t await_inode;
+	long long await_size;
 	bool greeted; /* it was sent the state: not before a start under way is decided */
 };
 
@@ -22,6 +26,8 @@ void control_broadcast(struct shim *shim, const struct text *line);
 void control_send(struct control *control, const struct text *line);
 /* Sends the state to those who still wait for it. */
 void control_greet(struct shim *shim);
+/* Output was written to the log, or it is no longer stalled: tells who wants to know. */
+void control_log_written(struct shim *shim);
 /* Whether a daemon is there that has not closed its end. */
 bool control_is_alive(const struct shim *shim);
 /* Whether everything was sent. */

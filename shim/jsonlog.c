@@ -52,13 +52,17 @@ struct replacement {
 
 static struct replacement replacements[256];
 
-static void fill_replacements(void)
+static void fill_replacements(bool exact)
 {
 	static const char hex[] = "0123456789abcdef";
 	for (int c = 0; c < 256; c++) {
 		struct replacement *r = &replacements[c];
 		if (c >= 0x80) {
-			memcpy(r->text, "\\ufffd", r->length = 6);
+			memcpy(r->text, exact ? "\\udc00" : "\\ufffd", r->length = 6);
+			if (exact) {
+				r->text[4] = hex[c >> 4];
+				r->text[5] = hex[c & 15];
+			}
 		} else if (c == '"' || c == '\\' || c == '\n' || c == '\r') {
 			r->text[0] = '\\';
 			r->text[1] = c == '\n' ? 'n' : c == '\r' ? 'r' : (char)c;
@@ -75,10 +79,10 @@ static void fill_replacements(void)
 	}
 }
 
-size_t jsonlog_escape(char *dst, const uint8_t *src, size_t n)
+size_t jsonlog_escape(char *dst, const uint8_t *src, size_t n, bool exact)
 {
 	if (!replacements[0].length)
-		fill_replacements();
+		fill_replacements(exact); /* a shim has one log */
 	char *out = dst;
 	const uint8_t *end = src + n;
 	while (src < end) {

@@ -149,6 +149,8 @@ int main(int argc, char **argv)
 		.max_size = o->log_max_size,
 		.max_files = o->log_max_files,
 		.attrs = o->log_attrs,
+		.exact = o->log_exact,
+		.hold = !o->log_hold ? LOG_FREE : strcmp(o->log_hold, "block") == 0 ? LOG_BLOCK : LOG_DROP,
 	};
 	shim.init = process_new(&shim, NULL);
 	shim.init->io.tty = o->tty;

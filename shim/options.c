@@ -23,6 +23,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 		{"log-max-size", required_argument, 0, 'm'},
 		{"log-max-files", required_argument, 0, 'n'},
 		{"log-attrs", required_argument, 0, 'A'},
+		{"log-exact", no_argument, 0, 'x'},
+		{"log-hold", required_argument, 0, 'h'},
 		{"tty", no_argument, 0, 't'},
 		{"stdin", no_argument, 0, 'I'},
 		{"stdin-once", no_argument, 0, 'O'},
@@ -51,6 +53,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 		case 'm': o->log_max_size = atoll(optarg); break;
 		case 'n': o->log_max_files = atoi(optarg); break;
 		case 'A': o->log_attrs = optarg; break;
+		case 'x': o->log_exact = true; break;
+		case 'h': o->log_hold = optarg; break;
 		case 't': o->tty = true; break;
 		case 'I': o->open_stdin = true; break;
 		case 'O': o->stdin_once = true; break;

@@ -18,6 +18,8 @@ struct options {
 	const char *log_path, *log_attrs;
 	long long log_max_size;
 	int log_max_files;
+	bool log_exact;
+	const char *log_hold; /* block, drop, or NULL: see enum log_hold */
 	bool tty, open_stdin, stdin_once;
 	const char *cgroups[MAX_CGROUPS];
 	int cgroup_count;

@@ -41,7 +41,18 @@ static void attach(struct shim *shim, int fd, const char *flags)
 	if (shim->init->state == ENDED)
 		return refuse(fd, "not-found", "the container has ended");
 	struct client *c = client_new(shim->init, fd, flags);
-	client_send(c, "{}\n", 3);
+	const struct logfile *log = &shim->log;
+	if (!strchr(flags, 'l') || log->fd < 0) {
+		client_send(c, "{}\n", 3);
+	} else {
+		/* All that is in the log is before this position, and all after it is sent: what the log has not got yet, an unfinished line, now. */
+		auto_text line = {0};
+		text_printf(&line, "{\"log\":{\"inode\":\"%llu\",\"size\":%lld}}\n", (unsigned long long)log->inode, log->file_size);
+		client_send(c, line.data, line.length);
+		for (int stream = 1; stream <= 2; stream++)
+			if (c->wants[stream] && log->lines[stream].length)
+				streams_send(c, stream, log->lines[stream].bytes, log->lines[stream].length);
+	}
 	client_update(c);
 }
 

@@ -1,4 +1,5 @@
 #include "process.h"
+#include "control.h"
 #include "descriptor.h"
 #include "scope.h"
 
@@ -36,12 +37,28 @@ static void unwatch_outputs(struct process *p)
 		loop_unwatch(&p->shim->loop, &p->io.outputs[i].source);
 }
 
+/* Docker's stream header: type, three zero bytes, length in network order. */
+static void put_header(uint8_t *frame, int stream, size_t n)
+{
+	memcpy(frame, (uint8_t[FRAME_HEADER]){(uint8_t)stream, 0, 0, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}, FRAME_HEADER);
+}
+
+void streams_send(struct client *c, int stream, const uint8_t *bytes, size_t n)
+{
+	uint8_t *frame = c->process->shim->io;
+	put_header(frame, stream, n);
+	memcpy(frame + FRAME_HEADER, bytes, n);
+	if (c->process->io.tty)
+		client_send(c, frame + FRAME_HEADER, n);
+	else
+		client_send(c, frame, FRAME_HEADER + n);
+}
+
 static void deliver(struct process *p, int stream, size_t n)
 {
 	struct shim *shim = p->shim;
 	uint8_t *frame = shim->io, *payload = frame + FRAME_HEADER;
-	/* Docker's stream header: type, three zero bytes, length in network order. */
-	memcpy(frame, (uint8_t[FRAME_HEADER]){(uint8_t)stream, 0, 0, 0, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n}, FRAME_HEADER);
+	put_header(frame, stream, n);
 	for (struct client *c = p->io.clients; c; c = c->next) {
 		if (!c->wants[stream])
 			continue;
@@ -52,8 +69,12 @@ static void deliver(struct process *p, int stream, size_t n)
 		if (client_behind(c) >= CLIENT_BOUND)
 			p->io.paused = true;
 	}
-	if (!p->id)
-		logfile_write(&shim->log, stream, payload, n);
+	if (p->id)
+		return;
+	logfile_write(&shim->log, stream, payload, n);
+	if (shim->log.stalled)
+		p->io.paused = true;
+	control_log_written(shim);
 }
 
 /* Reads once. Returns what read() did; an output that has ended is closed. */
@@ -305,6 +326,8 @@ void streams_resume(struct process *p)
 	for (const struct client *c = p->io.clients; c; c = c->next)
 		if (client_behind(c) >= CLIENT_BOUND / 2)
 			return;
+	if (!p->id && p->shim->log.stalled)
+		return;
 	p->io.paused = false;
 	if (p->state == RUNNING || p->linger.armed)
 		watch_outputs(p);

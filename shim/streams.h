@@ -49,6 +49,8 @@ void streams_close_input(struct process *process);
 void streams_end_input(struct process *process);
 /* A client has caught up or has gone: reads on if none is behind now. */
 void streams_resume(struct process *process);
+/* Sends `n` bytes of output (at most IO_SIZE) to one client, framed as it wants them. */
+void streams_send(struct client *client, int stream, const uint8_t *bytes, size_t n);
 /* Reads all that there is, the clients' bound notwithstanding. Returns whether all outputs have ended. */
 bool streams_drain(struct process *process);
 /* Closes everything. */

@@ -1,12 +1,10 @@
 import type { Duplex, Readable } from 'node:stream';
 import { conflict, invalidParameter } from '../errdefs/index.ts';
+import type { LogPosition, ProcessStream } from '../runtime/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { DetachableStream, parseDetachKeys } from './detach-keys.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { logSettings } from './log-config.ts';
-import { readLogs } from './logs.ts';
-import { containerPaths } from './paths.ts';
 import { SessionStream, unframe } from './session-stream.ts';
 
 export interface AttachRequest {
@@ -40,19 +38,18 @@ export async function attach(
   if (!request.stdin && !request.stdout && !request.stderr && !request.logs) {
     throw invalidParameter('nothing to attach: none of stdin, stdout and stderr was asked for');
   }
-  const log = request.logs ? logReader(deps, container, request, tty) : undefined;
-  if (!request.stream) return { stream: new SessionStream({ sources: log ? [log] : [] }), tty };
+  if (!request.stream) {
+    const sources = request.logs ? [readLog(lifecycle, container, request)] : [];
+    return { stream: new SessionStream({ sources }), tty };
+  }
   // A run that has just ended takes its bundle down first, as does creation; one that goes on is attached to as it is.
   if (!container.running) {
     await container.lock.run(() => undefined);
     await container.gone;
   }
   if (container.removing) throw conflict(`container ${record.id} is being removed`);
-  const live = await lifecycle.shim(container).attach({
-    stdin: request.stdin && (record.config.OpenStdin ?? false),
-    stdout: request.stdout,
-    stderr: request.stderr,
-  });
+  if (request.logs) lifecycle.logs.readable(record);
+  const { log, live } = await openStreams(lifecycle, container, request);
   deps.onEvent('attach', record);
   const sources = log ? [log, live] : [live];
   if (tty && request.stdin) {
@@ -66,21 +63,28 @@ export async function attach(
   return { stream: log ? new SessionStream({ sources, sink: live }) : live, tty };
 }
 
-function logReader(
-  deps: ContainerDeps,
+/** The live streams and, when asked for, the log up to where these begin: the shim says where that is. */
+async function openStreams(
+  lifecycle: Lifecycle,
   container: Container,
   request: AttachRequest,
-  tty: boolean,
+): Promise<{ live: ProcessStream; log?: Readable }> {
+  const { stdout, stderr } = request;
+  const stdin = request.stdin && (container.record.config.OpenStdin ?? false);
+  const shim = lifecycle.shim(container);
+  if (!request.logs) return { live: await shim.attach({ stdin, stdout, stderr }) };
+  const { stream: live, position } = await shim.attachToLog({ stdin, stdout, stderr });
+  return { live, log: readLog(lifecycle, container, request, position) };
+}
+
+function readLog(
+  lifecycle: Lifecycle,
+  container: Container,
+  { stdout, stderr, signal }: AttachRequest,
+  end?: LogPosition,
 ): Readable {
-  const path = containerPaths(deps.dataRoot, deps.execRoot, container.id).log;
-  return readLogs({
-    path,
-    maxFiles: logSettings(container.record, path).logMaxFiles,
-    stdout: request.stdout,
-    stderr: request.stderr,
-    follow: false,
-    timestamps: false,
-    tty,
-    signal: request.signal,
-  });
+  const options = { stdout, stderr, follow: false, timestamps: false, signal, ...(end ? { end } : {}) };
+  const { stream } = lifecycle.logs.read(container.record, options);
+  stream.read(0); // opens it: what is written from now on is not in it
+  return stream;
 }

@@ -27,8 +27,6 @@ import { Lifecycle, type StopRequest } from './lifecycle.ts';
 import { Links, linkedNames } from './links.ts';
 import { summarize } from './list.ts';
 import { type ListRequest, listContainers } from './list-query.ts';
-import { logSettings } from './log-config.ts';
-import { readLogs } from './logs.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
 import { pauseContainer, unpauseContainer } from './pause.ts';
 import { pruneContainers } from './prune.ts';
@@ -208,21 +206,11 @@ export class ContainerService {
 
   logs(id: string, request: LogRequest): { stream: Readable; tty: boolean } {
     const container = this.#containers.get(id);
-    const { record } = container;
-    if (record.hostConfig.LogConfig?.Type === 'none') {
-      throw notImplemented('configured logging driver does not support reading');
-    }
-    const tty = record.config.Tty ?? false;
-    const path = this.#paths(record.id).log;
-    const stream = readLogs({
-      path,
-      maxFiles: logSettings(record, path).logMaxFiles,
+    return this.#lifecycle.logs.read(container.record, {
       ...request,
-      tty,
       isRunning: () => container.running,
       onStopped: (cb) => container.onNextExit(cb),
     });
-    return { stream, tty };
   }
 
   async resize(id: string, size: { height: number; width: number }): Promise<void> {

@@ -19,6 +19,7 @@ const defaults = {
   cgroupns: 'private' as const,
   maskedPaths: ['/proc/kcore'],
   readonlyPaths: [],
+  log: {},
 };
 const make = (request: object, facts = image) => makeRecord(request, facts, 'name', defaults, () => []);
 

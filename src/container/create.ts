@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { ContainerConfig, ContainerCreateRequest, HostConfig } from '@docker/node-sdk';
 import { invalidParameter } from '../errdefs/index.ts';
+import { type LogConfig, mergeLogConfig, validateLogConfig } from '../logging/index.ts';
 import type { Digest } from '../oci/index.ts';
 import { mergeHealth } from './health-config.ts';
 import { resolveMounts } from './mounts.ts';
@@ -38,6 +39,8 @@ export interface CreateDefaults {
   cgroupns: 'host' | 'private';
   maskedPaths: readonly string[];
   readonlyPaths: readonly string[];
+  /** The daemon's log driver and options. */
+  log: LogConfig;
 }
 
 const JOIN = 'container:';
@@ -148,7 +151,9 @@ function hostDefaults(request: HostConfig, defaults: CreateDefaults): HostConfig
   // What the command line sends for "not set"; inspect shows null.
   if (host.MemorySwappiness === -1) host.MemorySwappiness = undefined;
   host.Runtime ||= defaults.runtime;
-  host.LogConfig = { Type: host.LogConfig?.Type || 'json-file', Config: host.LogConfig?.Config ?? {} };
+  const log = mergeLogConfig(host.LogConfig, defaults.log);
+  validateLogConfig(log);
+  host.LogConfig = log as HostConfig['LogConfig'];
   host.RestartPolicy = {
     Name: host.RestartPolicy?.Name || 'no',
     MaximumRetryCount: host.RestartPolicy?.MaximumRetryCount ?? 0,

@@ -11,7 +11,6 @@ import type { ContainerDeps } from './deps.ts';
 import { healthWarnings } from './health.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { resolveLinks } from './links.ts';
-import { logSettings } from './log-config.ts';
 import { generateName } from './names.ts';
 import { containerPaths } from './paths.ts';
 import { checkResources } from './resource-checks.ts';
@@ -51,6 +50,7 @@ export class Creation {
         cgroupns: cgroupMode() === 'v2' ? 'private' : 'host',
         maskedPaths: MASKED_PATHS,
         readonlyPaths: READONLY_PATHS,
+        log: deps.logDefaults,
       },
       (from) => this.#containers.get(from).record.mounts,
     );
@@ -58,7 +58,7 @@ export class Creation {
     const links = resolveLinks(record.hostConfig, (linked) => this.#containers.find(linked));
     if (links.length > 0) record.links = links;
     checkUserNamespace(deps, record.hostConfig);
-    logSettings(record, ''); // throws for what is no size or number
+    this.#lifecycle.logs.check(record);
     if ((record.hostConfig.StorageOpt && Object.keys(record.hostConfig.StorageOpt).length) || 0) {
       throw invalidParameter(
         "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",

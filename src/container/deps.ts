@@ -1,6 +1,7 @@
 /** What this room needs of the rooms below and of the daemon's settings. */
 import type { OCIDescriptor } from '@docker/node-sdk';
 import type { IdMap } from '../linux/index.ts';
+import type { LogConfig } from '../logging/index.ts';
 import type { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
 import type { CdiRegistry } from '../runtime/index.ts';
@@ -59,6 +60,8 @@ export interface ContainerDeps {
   runtimes: Readonly<Record<string, RuntimeConfig>>;
   defaultRuntime: string;
   shimPath: string;
+  /** Log driver and options of containers that name none. */
+  logDefaults: LogConfig;
   /** The program of `--init`. */
   initPath: string;
   /** The daemon's `--init`: containers that do not say get an init. */

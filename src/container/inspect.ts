@@ -141,7 +141,7 @@ export function inspectContainer(
     ResolvConfPath: file(paths.resolvConf),
     HostnamePath: file(paths.hostname),
     HostsPath: file(paths.hosts),
-    LogPath: record.hostConfig.LogConfig?.Type === 'none' ? '' : file(paths.log),
+    LogPath: record.hostConfig.LogConfig?.Type === 'json-file' ? file(paths.logs.jsonFile) : '',
     Name: `/${record.name}`,
     RestartCount: record.restartCount,
     Driver: 'overlay2',

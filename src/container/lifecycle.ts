@@ -2,6 +2,7 @@ import { conflict, isKind, messageOf, notModified, unavailable, WharfError } fro
 import { bootId, signalNumber } from '../linux/index.ts';
 import type { ExitRecord, ShimHandle } from '../runtime/index.ts';
 import type { Container } from './container.ts';
+import { ContainerLogs } from './container-logs.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import { Links } from './links.ts';
@@ -40,6 +41,7 @@ export class Lifecycle {
   readonly #remains: Remains;
   readonly #links: Links;
   readonly recovery: Recovery;
+  readonly logs: ContainerLogs;
   readonly #runs = new Map<string, Run>();
   readonly #backoff = new RestartBackoff();
   /** False until the daemon has reconciled all: till then an exit that is learnt of restarts and removes nothing. */
@@ -51,6 +53,7 @@ export class Lifecycle {
     this.#containers = containers;
     this.#remains = new Remains(deps);
     this.#links = new Links(deps, containers);
+    this.logs = new ContainerLogs(deps);
     this.recovery = new Recovery(deps, containers, this.#remains, {
       watch: (container, shim) => this.#watch(container, shim),
       exited: (container, exit) => this.#exited(container, exit),
@@ -83,6 +86,7 @@ export class Lifecycle {
     const paths = this.#remains.paths(record.id);
     let run: Run | undefined;
     try {
+      await this.logs.prepare(record);
       const shim = this.shim(container);
       run = prepareRun(this.#deps, record, paths, (id) => this.#containers.find(id));
       const { pid, startedAt } = await shim.start();
@@ -137,6 +141,7 @@ export class Lifecycle {
       this.#deps.onEvent('exec_die', container.record, { execID: execId, exitCode: String(exitCode) });
     });
     followOom(this.#deps, this.#containers, container, shim);
+    this.logs.follow(container, shim);
     shim.onExit((exit) => this.#exited(container, exit));
     // After onExit: what happened already is told at once, and the bundle holds the mount that the exit takes down.
     container.gone = new Promise((resolve) => {
@@ -162,6 +167,7 @@ export class Lifecycle {
     if (exit.unknown) record.state.error = 'the monitor of the container ended before the container did';
     if (container.shim?.state !== 'idle') container.shim = undefined;
     container.process = undefined;
+    this.logs.ended(container);
     for (const exec of container.execs.values()) {
       if (exec.state !== 'running') continue;
       exec.state = 'exited';
@@ -241,7 +247,7 @@ export class Lifecycle {
   /** The container's shim; a stopped container gets an idle one, so that clients can attach before the start. */
   shim(container: Container): ShimHandle {
     if (container.shim) return container.shim;
-    container.shim = openShim(this.#deps, container.record);
+    container.shim = openShim(this.#deps, this.logs, container.record);
     return container.shim;
   }
 
@@ -436,6 +442,7 @@ export class Lifecycle {
     const { id } = container;
     if (container.shim?.state === 'idle') this.#dropShim(container);
     this.#backoff.forget(id);
+    await this.logs.finish(container);
     await this.#remains.removeLayer(id);
     void this.#remains.removeTree(this.#remains.paths(id).data);
   }
@@ -443,6 +450,7 @@ export class Lifecycle {
   /** Lets go of all shims; containers run on. No restart is begun any more. */
   close(): void {
     this.#closed = true;
+    this.logs.close();
     for (const container of this.#containers.all()) {
       clearTimeout(container.restartTimer);
       container.shim?.close();
@@ -452,6 +460,7 @@ export class Lifecycle {
   /** All is reconciled: from now on exits have their consequences. */
   ready(): void {
     this.#ready = true;
+    for (const container of this.#containers.all()) if (!container.running) this.logs.ended(container);
   }
 
   /** From now on an exit removes and restarts nothing: the daemon is going down and stops its containers. */

@@ -3,14 +3,14 @@ import { notFound } from '../errdefs/index.ts';
 import { toOutside } from '../linux/index.ts';
 import { type ShimHandle, startShim } from '../runtime/index.ts';
 import { containerCgroup, driverArguments } from './cgroup.ts';
+import type { ContainerLogs } from './container-logs.ts';
 import type { ContainerDeps } from './deps.ts';
-import { logSettings } from './log-config.ts';
 import { containerPaths } from './paths.ts';
 import type { ContainerRecord } from './types.ts';
 import { isRemapped } from './user-namespace.ts';
 
 /** Starts an idle monitor for a container. @throws NotFound for an unknown runtime, SyscallError */
-export function openShim(deps: ContainerDeps, record: ContainerRecord): ShimHandle {
+export function openShim(deps: ContainerDeps, logs: ContainerLogs, record: ContainerRecord): ShimHandle {
   const paths = containerPaths(deps.dataRoot, deps.execRoot, record.id);
   mkdirSync(paths.rootfs, { recursive: true, mode: 0o711 });
   const runtime = deps.runtimes[record.hostConfig.Runtime ?? deps.defaultRuntime];
@@ -26,7 +26,7 @@ export function openShim(deps: ContainerDeps, record: ContainerRecord): ShimHand
     ...(deps.shimCgroup ? { shimCgroup: deps.shimCgroup } : {}),
     runtimeRoot: `${deps.execRoot}/runtime`,
     socketPath: paths.socket,
-    ...logSettings(record, paths.log),
+    ...logs.shimOptions(record),
     exitPath: paths.exit,
     cgroupPaths: containerCgroup(deps, record).directories(),
     tty: config.Tty ?? false,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { LogPaths } from '../logging/index.ts';
 
 /** Where a container's files are: `data` outlives a reboot, `bundle` is runtime state. */
 export interface ContainerPaths {
@@ -7,7 +8,10 @@ export interface ContainerPaths {
   hostname: string;
   hosts: string;
   resolvConf: string;
-  log: string;
+  /** The log, by log driver; the cache is of the drivers that send to a server. */
+  logs: LogPaths;
+  /** How far the log was delivered to a server. */
+  logPosition: string;
   /** The shim's exit record. */
   exit: string;
   /** Names of the anonymous volumes of a container that is being created: they go if it is never completed. */
@@ -31,7 +35,12 @@ export function containerPaths(dataRoot: string, execRoot: string, id: string): 
     hostname: join(data, 'hostname'),
     hosts: join(data, 'hosts'),
     resolvConf: join(data, 'resolv.conf'),
-    log: join(data, `${id}-json.log`),
+    logs: {
+      jsonFile: join(data, `${id}-json.log`),
+      local: join(data, 'local-logs', 'container.log'),
+      cache: join(data, 'log-cache', 'container.log'),
+    },
+    logPosition: join(data, 'log-position.json'),
     exit: join(data, 'exit.json'),
     unfinished: join(data, 'unfinished.json'),
     bundle,

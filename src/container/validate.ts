@@ -8,22 +8,6 @@ import { validateHealth } from './health-config.ts';
 import { ON_UNHEALTHY } from './restart-backoff.ts';
 
 const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure', ON_UNHEALTHY];
-/** Log drivers there are, with the options each takes. */
-const LOG_OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  'json-file': [
-    'max-size',
-    'max-file',
-    'labels',
-    'labels-regex',
-    'env',
-    'env-regex',
-    'tag',
-    'compress',
-    'mode',
-    'max-buffer-size',
-  ],
-  none: [],
-};
 
 /** @throws InvalidParameter, or Conflict for options that contradict each other */
 export function validateCreate(
@@ -56,7 +40,6 @@ export function validateCreate(
   validateScores(hostConfig);
   validateModes(config, hostConfig);
   validateRestart(hostConfig);
-  validateLog(hostConfig);
   if (hostConfig.Runtime && !runtimes.includes(hostConfig.Runtime)) {
     throw invalidParameter(`unknown or invalid runtime name: ${hostConfig.Runtime}`, {
       hint: `Runtimes there are: ${runtimes.join(', ')}`,
@@ -159,14 +142,5 @@ export function validateRestart(host: HostConfig): void {
   }
   if (host.AutoRemove && name !== '' && name !== 'no') {
     throw invalidParameter("can't create 'AutoRemove' container with restart policy");
-  }
-}
-
-function validateLog(host: HostConfig): void {
-  const driver = host.LogConfig?.Type || 'json-file';
-  const known = LOG_OPTIONS[driver];
-  if (!known) throw invalidParameter(`logger: no log driver named '${driver}' is registered`);
-  for (const key of Object.keys(host.LogConfig?.Config ?? {})) {
-    if (!known.includes(key)) throw invalidParameter(`unknown log opt '${key}' for ${driver} log driver`);
   }
 }

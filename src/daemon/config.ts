@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { EngineConfig } from '../engine/index.ts';
+import { type EngineConfig, logDefaults } from '../engine/index.ts';
 import { invalidParameter } from '../errdefs/index.ts';
 import type { Settings } from './flags.ts';
 
@@ -67,6 +67,7 @@ export function daemonConfig(settings: Settings): DaemonConfig {
       maxConcurrentDownloads: (settings['max-concurrent-downloads'] as number | undefined) ?? 3,
       maxConcurrentUploads: (settings['max-concurrent-uploads'] as number | undefined) ?? 5,
       labels: list('label'),
+      logDefaults: logDefaults(text('log-driver', 'json-file'), parseOptions('log-opt', settings['log-opt'])),
       liveRestore: settings['live-restore'] === true,
       ...(settings['userns-remap'] ? { usernsRemap: text('userns-remap', '') } : {}),
       debug,
@@ -114,6 +115,23 @@ function cgroupDriver(options: readonly string[]): Pick<EngineConfig, 'cgroupDri
     driver = value;
   }
   return driver ? { cgroupDriver: driver } : {};
+}
+
+/** `key=value` of flags, or an object of daemon.json. */
+function parseOptions(flag: string, value: unknown): Record<string, string> {
+  if (!Array.isArray(value)) {
+    const entries = Object.entries((value ?? {}) as Record<string, unknown>);
+    const bad = entries.find(([, item]) => typeof item !== 'string');
+    if (bad) throw invalidParameter(`${flag}s: ${bad[0]} wants a string`);
+    return Object.fromEntries(entries) as Record<string, string>;
+  }
+  return Object.fromEntries(
+    (value as string[]).map((item) => {
+      const at = item.indexOf('=');
+      if (at < 1) throw invalidParameter(`invalid value "${item}" for --${flag}: expected key=value`);
+      return [item.slice(0, at), item.slice(at + 1)];
+    }),
+  );
 }
 
 function absolute(flag: string, path: string): string {

@@ -111,6 +111,13 @@ export const SETTINGS: readonly Setting[] = [
   { flag: 'group', key: 'group', kind: 'string', short: 'G', help: 'Group of the unix socket' },
   { flag: 'label', key: 'labels', kind: 'list', help: 'Label of this engine, key=value' },
   {
+    flag: 'log-driver',
+    key: 'log-driver',
+    kind: 'string',
+    help: 'Log driver of containers that name none (default json-file)',
+  },
+  { flag: 'log-opt', key: 'log-opts', kind: 'json', help: 'Option of that log driver: key=value' },
+  {
     flag: 'live-restore',
     key: 'live-restore',
     kind: 'boolean',

@@ -2,6 +2,7 @@
 
 import type { CgroupDriver, RuntimeConfig } from '../container/index.ts';
 import type { RegistryConfig } from '../distribution/index.ts';
+import type { LogConfig } from '../logging/index.ts';
 import type { AddressPool } from '../network/index.ts';
 
 export interface EngineConfig {
@@ -26,6 +27,8 @@ export interface EngineConfig {
   maxConcurrentDownloads: number;
   maxConcurrentUploads: number;
   labels: readonly string[];
+  /** Log driver and options of containers that name none. */
+  logDefaults: LogConfig;
   liveRestore: boolean;
   /** `--userns-remap`: `default`, `user`, `user:group`, `uid` or `uid:gid`. */
   usernsRemap?: string;

@@ -115,6 +115,7 @@ export class Engine {
         return live.defaultRuntime;
       },
       shimPath: config.shimPath,
+      logDefaults: config.logDefaults,
       initPath: config.initPath,
       init: config.init,
       cdi: this.#cdi,

@@ -3,4 +3,5 @@ export { isHungUp, notifyService } from '../linux/index.ts';
 export { engineBackends } from './backends.ts';
 export type { EngineConfig, EngineLog } from './config.ts';
 export { Engine } from './engine.ts';
+export { logDefaults } from './log-defaults.ts';
 export { VERSION } from './version.ts';

@@ -18,6 +18,7 @@ import {
   osRelease,
   securityModules,
 } from '../linux/index.ts';
+import { LOG_DRIVERS } from '../logging/index.ts';
 import type { CdiRegistry } from '../runtime/index.ts';
 import type { EngineConfig } from './config.ts';
 import { VERSION } from './version.ts';
@@ -77,7 +78,7 @@ export function systemInfo({
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
       Authorization: null as unknown as undefined,
-      Log: ['json-file', 'none'],
+      Log: [...LOG_DRIVERS],
     },
     MemoryLimit: features.memoryLimit,
     SwapLimit: features.swapLimit,
@@ -95,7 +96,7 @@ export function systemInfo({
     OomKillDisable: features.oomKillDisable,
     NGoroutines: 1,
     SystemTime: timestamp(),
-    LoggingDriver: 'json-file',
+    LoggingDriver: config.logDefaults.Type ?? 'json-file',
     CgroupDriver: cgroupDriver,
     CgroupVersion: v2 ? '2' : '1',
     NEventsListener: eventListeners,

@@ -5,6 +5,7 @@ export * from './cgroup-features.ts';
 export { applyLimits, type CgroupLimits } from './cgroup-limits.ts';
 export { type CgroupIo, CgroupReader, type CgroupStats } from './cgroup-stats.ts';
 export * from './conntrack.ts';
+export * from './datagram-socket.ts';
 export * from './fd.ts';
 export * from './file-flags.ts';
 export { lockFile } from './file-lock.ts';

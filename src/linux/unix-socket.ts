@@ -23,18 +23,19 @@ const c = {
 
 /** Calls `fn` with the address of `path`; a long path goes by its directory's descriptor. */
 function withAddress<T>(path: string, fn: (address: Buffer) => T): T {
-  if (Buffer.byteLength(path) <= SUN_PATH_MAX) return fn(address(path));
+  if (Buffer.byteLength(path) <= SUN_PATH_MAX) return fn(unixAddress(path));
   const dirfd = openAt(AT_FDCWD, dirname(path), O.PATH | O.DIRECTORY);
   try {
     const short = `/proc/self/fd/${dirfd}/${basename(path)}`;
     if (Buffer.byteLength(short) > SUN_PATH_MAX) throw new SyscallError('bind', ENAMETOOLONG, path);
-    return fn(address(short));
+    return fn(unixAddress(short));
   } finally {
     closeFd(dirfd);
   }
 }
 
-function address(path: string): Buffer {
+/** struct sockaddr_un (man 7 unix) of a path of at most 107 bytes. */
+export function unixAddress(path: string): Buffer {
   const bytes = Buffer.from(path);
   const out = Buffer.alloc(2 + bytes.length + 1);
   out.writeUInt16LE(AF_UNIX);

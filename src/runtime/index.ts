@@ -33,6 +33,7 @@ export type {
   ExitRecord,
   OomFacts,
   ProbeEnd,
+  LogPosition,
   ProcessStream,
   ShimHandle,
   ShimOptions,

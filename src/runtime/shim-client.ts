@@ -37,6 +37,8 @@ function shimArguments(o: ShimOptions, sealed: boolean): string[] {
     args.push('--log', o.logPath, `--log-max-size=${o.logMaxSize}`, `--log-max-files=${o.logMaxFiles}`);
     if (o.logAttrs !== undefined && Object.keys(o.logAttrs).length > 0)
       args.push('--log-attrs', JSON.stringify(o.logAttrs));
+    if (o.logExact) args.push('--log-exact');
+    if (o.logHold !== undefined) args.push('--log-hold', o.logHold);
   }
   if (o.tty) args.push('--tty');
   if (o.openStdin) args.push('--stdin');

@@ -15,6 +15,7 @@ import type {
   ExitRecord,
   OomFacts,
   ProbeEnd,
+  LogPosition,
   ProcessStream,
   ShimHandle,
   ShimState,
@@ -70,6 +71,8 @@ export class Shim implements ShimHandle {
   readonly #untold = new Map<string, number>();
   /** Released when the exec's end was told: its stream ends after that. */
   readonly #held = new Map<string, () => void>();
+  readonly #onLogRotated: (() => void)[] = [];
+  readonly #onWarning: ((message: string) => void)[] = [];
   #state: ShimState = 'idle';
   #initPid: number | undefined;
   #startedAt = '';
@@ -117,9 +120,21 @@ export class Shim implements ShimHandle {
   }
 
   async attach(o: AttachOptions): Promise<ProcessStream> {
-    const flags = `h${o.stdin ? 'i' : ''}${o.stdout ? 'o' : ''}${o.stderr ? 'e' : ''}`;
-    const connection = await this.#request(`attach\t${flags}`);
-    return connection.stream();
+    return (await this.#attach('h', o)).stream();
+  }
+
+  async attachToLog(o: AttachOptions): ReturnType<ShimHandle['attachToLog']> {
+    const connection = await this.#attach('hl', o);
+    const { log } = connection.answer;
+    return {
+      stream: connection.stream(),
+      position: log && { inode: BigInt(log.inode), size: log.size },
+    };
+  }
+
+  #attach(how: string, o: AttachOptions): Promise<ShimConnection> {
+    const flags = `${how}${o.stdin ? 'i' : ''}${o.stdout ? 'o' : ''}${o.stderr ? 'e' : ''}`;
+    return this.#request(`attach\t${flags}`);
   }
 
   async exec(o: ExecOptions): Promise<ExecResult> {
@@ -227,6 +242,26 @@ export class Shim implements ShimHandle {
     this.#gone.on(cb);
   }
 
+  async logGrown({ inode, size }: LogPosition): Promise<void> {
+    await this.#control.call('log-await', String(inode), size);
+  }
+
+  logDelivered(inode: bigint): void {
+    this.#control.send('log-delivered', String(inode));
+  }
+
+  async logCompressed(inode: bigint): Promise<void> {
+    await this.#control.call('log-compressed', String(inode));
+  }
+
+  onLogRotated(cb: () => void): void {
+    this.#onLogRotated.push(cb);
+  }
+
+  onWarning(cb: (message: string) => void): void {
+    this.#onWarning.push(cb);
+  }
+
   close(): void {
     this.#letGo = true;
     this.#control.close();
@@ -264,7 +299,13 @@ export class Shim implements ShimHandle {
         this.#state = 'gone';
         this.#gone.happen();
         break;
-      default: // the first state is of no news; warnings are the daemon's log's
+      case 'log-rotated':
+        for (const cb of this.#onLogRotated) cb();
+        break;
+      case 'warning':
+        for (const cb of this.#onWarning) cb(message.message);
+        break;
+      default: // the first state is of no news
         break;
     }
   }

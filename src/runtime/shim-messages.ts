@@ -29,6 +29,8 @@ export interface Answer {
   pid?: number;
   startedAt?: string;
   probe?: { error?: string; code?: number; timedOut?: boolean; output?: string };
+  /** Of `attach` with the flag `l`. */
+  log?: { inode: string; size: number };
 }
 
 export type ControlMessage =
@@ -38,6 +40,7 @@ export type ControlMessage =
   | { type: 'oom'; facts: OomFacts }
   | { type: 'exit'; record: ExitRecord }
   | { type: 'gone' }
+  | { type: 'log-rotated' }
   | { type: 'warning'; message: string };
 
 /** Parses a line of a control connection. @throws dataLoss when it is none */

@@ -44,6 +44,13 @@ export interface ShimOptions {
   logMaxFiles: number;
   /** JSON object put as `attrs` on every line (labels and env chosen by log-opts). */
   logAttrs?: Readonly<Record<string, string>>;
+  /** Keep bytes that are no UTF-8, as lone surrogates U+DC80 to U+DCFF; else they become U+FFFD, as in Docker's json-file. */
+  logExact?: boolean;
+  /**
+   * The log is delivered to a server, see {@link ShimHandle.logDelivered}: a file that was not is kept, and the container
+   * waits (`block`), or is dropped and its lines counted (`drop`).
+   */
+  logHold?: 'block' | 'drop';
   /** The durable exit record, see {@link readExit}. A stale one is removed when the container starts. */
   exitPath: string;
   /** The process has a terminal (`process.terminal` in config.json). */
@@ -120,6 +127,11 @@ export interface ExecResult {
 
 /** How a probe ended: it could not be run so (the runtime's exec may still), or what it said, 4097 bytes at most. */
 export type ProbeEnd = { error: string } | { code: number; timedOut: boolean; output: Buffer };
+/** A place in a container's log: a file, and how many bytes of it. */
+export interface LogPosition {
+  inode: bigint;
+  size: number;
+}
 
 export type ShimState = 'idle' | 'running' | 'exited' | 'gone';
 
@@ -147,6 +159,11 @@ export interface ShimHandle {
    * everything was delivered.
    */
   attach(o: AttachOptions): Promise<ProcessStream>;
+  /**
+   * As {@link attach}, and tells where the log ends at this moment: the stream begins with what comes after (first a line that
+   * is unfinished). Undefined: nothing was written in this run.
+   */
+  attachToLog(o: AttachOptions): Promise<{ stream: ProcessStream; position: LogPosition | undefined }>;
   /** @throws RuntimeError when the runtime cannot run it. */
   exec(o: ExecOptions): Promise<ExecResult>;
   /** Sets the terminal size of the container (null) or of an exec. @throws notFound, conflict (no terminal) */
@@ -168,6 +185,16 @@ export interface ShimHandle {
   onExecExit(cb: (execId: string, exitCode: number) => void): void;
   /** Called once, when runtime state and cgroup are deleted (also when the shim died). */
   onGone(cb: () => void): void;
+  /** Resolves when the log has more than `at`, or is another file. One waits at a time: the one before is answered. @throws shim_gone */
+  logGrown(at: LogPosition): Promise<void>;
+  /** The log was delivered up to the file `inode`: older ones may go. */
+  logDelivered(inode: bigint): void;
+  /** `PATH.<inode>.gz.tmp` is that rotated file, compressed: puts it in its place. @throws notFound, shim_gone */
+  logCompressed(inode: bigint): Promise<void>;
+  /** Called at each rotation of the log. */
+  onLogRotated(cb: () => void): void;
+  /** Called with what the shim has to say to the operator. */
+  onWarning(cb: (message: string) => void): void;
   /** Lets go of the shim; it stays, and so does the container. A shim that never was started ends. */
   close(): void;
 }

@@ -1,11 +1,12 @@
 /** `inspect` of every kind of object. The JSON is shown as the daemon sent it, so that no number is rounded. */
+
+import { Template, TemplateError } from '../../template/index.ts';
 import { escapePath } from '../client/client.ts';
 import type { Command } from '../command.ts';
 import type { Cli } from '../context.ts';
 import { ApiError, CliError, isNotFound, messageOf } from '../errors.ts';
 import { type Flag, type FlagValues, flag } from '../flags/flag.ts';
 import { indentJson, parseExact } from '../format/json.ts';
-import { Template, TemplateError } from '../template/index.ts';
 import { inspectFormat } from './common-flags.ts';
 import { platformQuery } from './image/platform-query.ts';
 

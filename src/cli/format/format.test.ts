@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Template } from '../template/index.ts';
+import { Template } from '../../template/index.ts';
 import { formatGoDuration, humanDuration, parseGoDuration } from './duration.ts';
 import { indentJson, parseExact, sortedJson } from './json.ts';
 import { renderList } from './list.ts';

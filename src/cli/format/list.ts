@@ -1,7 +1,7 @@
 /** Lists as Docker prints them: a table, JSON lines, or a template per row. */
 
+import { ESCAPED, STRUCT, Template, TemplateError } from '../../template/index.ts';
 import { CliError } from '../errors.ts';
-import { ESCAPED, STRUCT, Template, TemplateError } from '../template/index.ts';
 import { alignTabs } from './tabwriter.ts';
 
 /** A field of a row: its column title, and how to get it. A value that takes arguments is a method (`.Label "x"`). */

@@ -60,7 +60,7 @@ export const events: Command = {
     };
     const format = flags.string('format');
     const { Template } =
-      format && format !== 'json' ? await import('../../template/index.ts') : { Template: undefined };
+      format && format !== 'json' ? await import('../../../template/index.ts') : { Template: undefined };
     let template: InstanceType<NonNullable<typeof Template>> | undefined;
     try {
       template = Template && new Template(format);

@@ -42,7 +42,7 @@ export const info: Command = {
     const format = flags.string('format');
     if (format !== '') {
       if (failure && !server) cli.err.line(messageOf(failure));
-      const { Template, STRUCT } = await import('../../template/index.ts');
+      const { Template, STRUCT } = await import('../../../template/index.ts');
       const data = {
         ...(server ?? {}),
         ...(failure ? { ServerErrors: [messageOf(failure)] } : {}),

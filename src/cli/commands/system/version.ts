@@ -87,7 +87,7 @@ export const version: Command = {
     }
     const client = clientVersion(server?.ApiVersion);
     if (format !== '') {
-      const { Template, STRUCT } = await import('../../template/index.ts');
+      const { Template, STRUCT } = await import('../../../template/index.ts');
       const data = { Client: mark(goNames(client), STRUCT), Server: server ? goNames(server) : null };
       try {
         const source = format === 'json' ? '{{json .}}' : format;

@@ -1,16 +1,9 @@
-/** Reads the log of a container, a json-file log written by the shim, as the Engine API's `logs` gives it. */
+/** Reads the log of a container, lines of JSON written by the shim, as the Engine API's `logs` gives it. */
 import fs from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Readable } from 'node:stream';
+import { LogCursor, PIECE } from './log-cursor.ts';
 import { LogDecoder } from './log-decoder.ts';
-import {
-  closeLogFiles,
-  findTail,
-  inodeOf,
-  type LogFile,
-  openLogFiles,
-  openNextLogFile,
-} from './log-files.ts';
 
 export interface ReadLogsOptions {
   /** The current log file; older ones are `PATH.1` (newest) to `PATH.<maxFiles-1>`. */
@@ -25,6 +18,8 @@ export interface ReadLogsOptions {
   until?: bigint;
   /** Only the last so many lines; undefined: all. */
   tail?: number;
+  /** Only up to this place: where the log ended when the caller looked. */
+  end?: { inode: bigint; size: number };
   /** Go on with what is written until the container has stopped. */
   follow: boolean;
   /** Each line begins with its time. */
@@ -41,14 +36,13 @@ export interface ReadLogsOptions {
   onStopped?: (cb: () => void) => () => void;
 }
 
-/** Read at once. */
-const PIECE = 256 * 1024;
-/** Less than this is read synchronously: it takes less time than going to another thread. */
-const SMALL = 64 * 1024;
 /** Where inotify gives no news (a network file system, its limits). */
 const POLL_MS = 500;
 
-/** Docker's multiplexed frames (raw with `tty`) of a container's log. Errors of the files come as the stream's `error`. */
+/**
+ * Docker's multiplexed frames (raw with `tty`) of a container's log, as it is now. Errors of the files come as the
+ * stream's `error`.
+ */
 export function readLogs(options: ReadLogsOptions): Readable {
   return new LogReader(options);
 }
@@ -56,9 +50,7 @@ export function readLogs(options: ReadLogsOptions): Readable {
 class LogReader extends Readable {
   readonly #o: ReadLogsOptions;
   readonly #decoder: LogDecoder;
-  /** Files still to be read, the one at hand first. */
-  #files: LogFile[] = [];
-  #offset = 0;
+  readonly #cursor: LogCursor;
   #opened = false;
   #busy = false;
   /** Nothing will be written any more; what there is is read once more. */
@@ -72,7 +64,8 @@ class LogReader extends Readable {
     super({ highWaterMark: PIECE });
     this.#o = options;
     this.#decoder = new LogDecoder(options);
-    const { signal } = options;
+    const { path, maxFiles, follow, signal } = options;
+    this.#cursor = new LogCursor({ path, maxFiles, follow, onNewFile: () => this.#decoder.reset() });
     if (signal === undefined) return;
     const abort = (): void => void this.destroy();
     if (signal.aborted) process.nextTick(abort);
@@ -89,10 +82,8 @@ class LogReader extends Readable {
   override _destroy(err: Error | null, done: (err: Error | null) => void): void {
     for (const undo of this.#cleanup) undo();
     this.#wake?.();
-    // A read under way has its file's descriptor: the files are closed after it.
     this.#idle = () => {
-      closeLogFiles(this.#files);
-      this.#files = [];
+      this.#cursor.close();
       done(err);
     };
     if (!this.#busy) this.#idle();
@@ -123,84 +114,27 @@ class LogReader extends Readable {
 
   #open(): void {
     this.#opened = true;
-    const { path, maxFiles, tail, since, follow } = this.#o;
+    const { tail, since, end, follow } = this.#o;
     if (follow) this.#watch();
-    const files = openLogFiles(path, maxFiles);
-    let { index, offset } = tail === undefined ? { index: 0, offset: 0 } : findTail(files, tail);
-    // A file last written before `since` holds nothing of interest.
-    const sinceMs = since === undefined ? 0 : Number(since / 1_000_000n);
-    while (index < files.length - 1 && files[index]!.mtimeMs < sinceMs) {
-      index++;
-      offset = 0;
-    }
-    closeLogFiles(files.splice(0, index));
-    this.#files = files;
-    this.#offset = offset;
+    this.#cursor.open({
+      ...(tail === undefined ? {} : { tail }),
+      ...(since === undefined ? {} : { sinceMs: Number(since / 1_000_000n) }),
+      ...(end === undefined ? {} : { end }),
+    });
   }
 
   /** The next bytes; undefined at the end. */
   async #next(): Promise<Buffer | undefined> {
     for (;;) {
-      const file = this.#files[0];
-      if (file === undefined) {
-        if (!this.#o.follow || !(await this.#more())) return undefined;
-        continue;
-      }
-      // Without follow the log is what it was when reading began.
-      const limit = this.#o.follow && this.#files.length === 1 ? Number.POSITIVE_INFINITY : file.size;
-      const piece = await this.#readPiece(file, limit);
-      if (piece.length > 0) return piece;
-      if (this.destroyed) return undefined;
-      if (this.#files.length > 1) this.#advance();
-      else if (!this.#o.follow || !(await this.#more())) return undefined;
+      const piece = await this.#cursor.read();
+      if (piece !== undefined || this.destroyed || !this.#o.follow) return piece;
+      if (!(await this.#more())) return undefined;
     }
-  }
-
-  async #readPiece({ fd, size }: LogFile, limit: number): Promise<Buffer> {
-    const wanted = Math.min(PIECE, limit - this.#offset);
-    if (wanted <= 0) return Buffer.alloc(0);
-    const small = size - this.#offset < SMALL;
-    const buffer = Buffer.allocUnsafeSlow(small ? Math.min(wanted, SMALL) : wanted);
-    const position = this.#offset;
-    const read = small
-      ? fs.readSync(fd, buffer, 0, buffer.length, position)
-      : await new Promise<number>((resolve, reject) => {
-          fs.read(fd, buffer, 0, buffer.length, position, (err, n) => (err ? reject(err) : resolve(n)));
-        });
-    this.#offset += read;
-    return buffer.subarray(0, read);
-  }
-
-  #advance(next?: LogFile): void {
-    const done = this.#files.shift();
-    if (done !== undefined) fs.closeSync(done.fd);
-    if (next !== undefined) this.#files.push(next);
-    this.#offset = 0;
-    this.#decoder.reset();
   }
 
   /** Follow mode, all is read: waits for more. False when there will be none. */
   async #more(): Promise<boolean> {
-    const { path, maxFiles } = this.#o;
-    const file = this.#files[0];
-    if (file === undefined || inodeOf(path) !== file.ino) {
-      const next = openNextLogFile(path, maxFiles, file?.ino ?? 0n);
-      if (next !== undefined) {
-        // The writer renames after its last write: one more look at the old file is enough.
-        if (file !== undefined && fs.fstatSync(file.fd).size > this.#offset) {
-          fs.closeSync(next.fd);
-          return true;
-        }
-        this.#advance(next);
-        return true;
-      }
-    } else if (fs.fstatSync(file.fd).size < this.#offset) {
-      this.#offset = 0; // a single file is rotated by cutting it off
-      this.#decoder.reset();
-      return true;
-    } else if (fs.fstatSync(file.fd).size > this.#offset) {
-      return true;
-    }
+    if (this.#cursor.refresh()) return true;
     if (this.#stopped) return false;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;

@@ -91,6 +91,11 @@ export class LogDecoder {
     return { output, ended: this.#ended };
   }
 
+  /** Bytes taken that belong to a line which is not whole yet. */
+  get pending(): number {
+    return this.#rest.length;
+  }
+
   /** A file has ended: the line that it has not finished will not be finished. */
   reset(): void {
     this.#rest = NONE;
@@ -195,7 +200,7 @@ export class LogDecoder {
     this.#time.write(line.time, 'latin1');
     if (!this.#isWanted(line.stream === 'stdout')) return next;
     const details = this.#options.details === true ? `${detailsOf(line.attrs)} ` : '';
-    const text = Buffer.from(details + line.log);
+    const text = Buffer.concat([Buffer.from(details), bytesOf(line.log)]);
     const stream = line.stream === 'stdout' ? 1 : 2;
     if (this.#body + text.length <= next) {
       text.copy(this.#bytes, this.#body);
@@ -250,7 +255,20 @@ function decodeString(bytes: Buffer, start: number, end: number, to: number): nu
   return out;
 }
 
-/** The character of the four hexadecimal digits at `at`; -1: not digits, or a surrogate. */
+/** The lone surrogates by which the shim keeps bytes that are no UTF-8: U+DC00 and the byte. */
+const isByte = (code: number): boolean => code >= 0xdc80 && code <= 0xdcff;
+const LONE_BYTES = /(?<![\ud800-\udbff])([\udc80-\udcff])/;
+
+/** The bytes of a text with such surrogates. */
+function bytesOf(text: string): Buffer {
+  if (text.isWellFormed()) return Buffer.from(text);
+  const parts = text
+    .split(LONE_BYTES)
+    .map((part, i) => (i % 2 === 0 ? Buffer.from(part) : Buffer.from([part.charCodeAt(0) & 0xff])));
+  return Buffer.concat(parts);
+}
+
+/** The character of the four hexadecimal digits at `at`; -1: not digits, or a surrogate that is no byte. */
 function unicodeAt(bytes: Buffer, at: number): number {
   let code = 0;
   for (let i = 0; i < 4; i++) {
@@ -260,14 +278,17 @@ function unicodeAt(bytes: Buffer, at: number): number {
     if (digit < 0 || digit > 15 || (digit > 9 && letter < 0x61)) return -1;
     code = code * 16 + digit;
   }
-  return code >= 0xd800 && code <= 0xdfff ? -1 : code;
+  const surrogate = code >= 0xd800 && code <= 0xdfff;
+  return surrogate && !isByte(code) ? -1 : code;
 }
 
-/** Writes a character of the basic plane as UTF-8 at `to`. Returns where it ends. */
+/** Writes a character of the basic plane as UTF-8 at `to`, or the byte it stands for. Returns where it ends. */
 function putCharacter(bytes: Buffer, to: number, code: number): number {
   let out = to;
   if (code < 0x80) {
     bytes[out++] = code;
+  } else if (isByte(code)) {
+    bytes[out++] = code & 0xff;
   } else if (code < 0x800) {
     bytes[out++] = 0xc0 | (code >> 6);
     bytes[out++] = 0x80 | (code & 0x3f);

@@ -1,6 +1,5 @@
 /** How Go's fmt shows values (`%v` and the other verbs of printf), for values that came from JSON. */
-import { ExactNumber } from '../format/json.ts';
-import { formatG } from '../format/units.ts';
+import { formatG } from './number.ts';
 
 /** Marks an object whose fields are a Go struct's, with the type's name for messages. */
 export const STRUCT: unique symbol = Symbol('struct');
@@ -39,9 +38,12 @@ const MAP_FIELDS = new Set([
 /** Whether the field's value is a map in Go, so that a missing key shows as `<no value>`. */
 export const isMapField = (key: string | undefined): boolean => key !== undefined && MAP_FIELDS.has(key);
 
+/** A number too long for JavaScript's, kept as it was written: it knows its own JSON. */
+const isExact = (value: object): boolean => 'toJSON' in value && typeof value.toJSON === 'function';
+
 /** Whether a value is an object with keys. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isExact(value);
 
 /** `%v`. @param key the field the value was read from, which tells maps from structs */
 export function display(value: unknown, key?: string): string {

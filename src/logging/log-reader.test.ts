@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { type ReadLogsOptions, readLogs } from './logs.ts';
+import { type ReadLogsOptions, readLogs } from './log-reader.ts';
 
 let dir: string;
 let path: string;
