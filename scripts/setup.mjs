@@ -64,10 +64,17 @@ const VM_PACKAGES = {
 };
 
 /**
- * Programs that the tests take out of their packages without installing these: the packages would start a second
- * engine and a registry service, or collide with the Docker that is installed.
+ * What the tests take out of packages without installing these: they would start a second engine, a registry or a log
+ * service, or collide with the Docker that is installed.
  */
-const EXTRACTED = { 'docker.io': 'usr/bin/docker', 'docker-registry': 'usr/bin/docker-registry' };
+const EXTRACTED = {
+  'docker.io': 'usr/bin/docker',
+  'docker-registry': 'usr/bin/docker-registry',
+  rsyslog: 'usr/sbin/rsyslogd',
+  libestr0: libraryPath('libestr.so.0').slice(1),
+  libfastjson4: libraryPath('libfastjson.so.4').slice(1),
+  'python3-msgpack': 'usr/lib/python3/dist-packages/msgpack/__init__.py',
+};
 const EXTRACT_DIRECTORY = '/var/cache/wharf/clients';
 
 const started = process.hrtime.bigint();
@@ -190,8 +197,7 @@ function extractPrograms() {
   const missing = Object.keys(EXTRACTED).filter(
     (name) =>
       // Docker's own package also has a /usr/bin/docker, of another version.
-      !existsSync(`/var/lib/dpkg/info/${name}.list`) &&
-      !isExecutable(join(EXTRACT_DIRECTORY, EXTRACTED[name])),
+      !existsSync(`/var/lib/dpkg/info/${name}.list`) && !existsSync(join(EXTRACT_DIRECTORY, EXTRACTED[name])),
   );
   if (missing.length === 0) return say('test programs: all here');
   if (!isDebian()) return say(`test programs: not Debian, tests that need ${missing.join(', ')} are skipped`);

@@ -1,5 +1,6 @@
 /** Reads the bytes of a rotated log, oldest first, through rotation and compression. */
 import fs from 'node:fs';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import {
   closeLogFiles,
@@ -219,17 +220,25 @@ function cutAt(files: LogFile[], end: { inode: bigint; size: number }): void {
   if (last !== undefined) last.size = Math.min(last.size, end.size);
 }
 
-/** The descriptor stays its owner's. */
+/** The descriptor stays its owner's, who may close it when the generator has been left. */
 async function* unpack(fd: number): AsyncGenerator<Buffer, undefined> {
-  const source = fs.createReadStream('', { fd, autoClose: false, start: 0, highWaterMark: SMALL });
   const gunzip = createGunzip({ chunkSize: PIECE });
-  source.on('error', (err) => gunzip.destroy(err));
-  source.pipe(gunzip);
+  pipeline(Readable.from(piecesOf(fd)), gunzip, () => {}); // the loop below sees the error
   try {
     for await (const chunk of gunzip) yield chunk as Buffer;
   } finally {
-    source.destroy();
     gunzip.destroy();
   }
   return undefined;
+}
+
+/** Synchronously: no read may be under way when the descriptor is closed. */
+function* piecesOf(fd: number): Generator<Buffer> {
+  for (let position = 0; ; ) {
+    const buffer = Buffer.allocUnsafeSlow(SMALL);
+    const read = fs.readSync(fd, buffer, 0, SMALL, position);
+    if (read === 0) return;
+    position += read;
+    yield buffer.subarray(0, read);
+  }
 }
