@@ -10,7 +10,7 @@ import type {
   ContainerWaitResponse,
   EndpointSettings,
 } from '@docker/node-sdk';
-import { conflict, messageOf, notFound, notImplemented } from '../errdefs/index.ts';
+import { conflict, messageOf, notFound } from '../errdefs/index.ts';
 import type { Filters } from '../filters/index.ts';
 import { type AttachRequest, attach } from './attach.ts';
 import { Container } from './container.ts';
