@@ -1,4 +1,5 @@
 #include "join.h"
+#include "oom.h"
 #include "process.h"
 #include "scope.h"
 
@@ -259,6 +260,8 @@ static _Noreturn void enter(const struct shim *shim, const char *path, const int
 	must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE");
 	join_cgroups(&shim->options);
 	check_cgroups(shim->init->pid);
+	struct oom_score score = oom_score_of(shim->init->pid);
+	oom_score_set(&score);
 	struct plan plan = {0};
 	read_plan(&plan, path);
 	must(setns(INIT_FD, CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS), "setns");

@@ -140,6 +140,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	umask(0022);
+	prctl(PR_SET_NAME, "wharf-shim"); /* it is executed by the number of a descriptor */
 	if (o->oom_score_adj)
 		be_spared(o->oom_score_adj);
 	shim.io = io;

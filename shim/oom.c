@@ -193,3 +193,20 @@ bool oom_end(struct shim *shim)
 	tell_news(shim);
 	return oom->told > 0;
 }
+
+struct oom_score oom_score_of(pid_t pid)
+{
+	struct oom_score score = {0};
+	char path[48];
+	snprintf(path, sizeof path, "/proc/%d/oom_score_adj", pid);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	score.length = fd < 0 ? -1 : read(fd, score.text, sizeof score.text);
+	return score;
+}
+
+void oom_score_set(const struct oom_score *score)
+{
+	auto_close int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && score->length > 0)
+		(void)!write(fd, score->text, (size_t)score->length);
+}

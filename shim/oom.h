@@ -6,6 +6,7 @@
 #include "text.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct shim;
 
@@ -26,5 +27,18 @@ void oom_watch(struct shim *shim);
 bool oom_end(struct shim *shim);
 /* Adds `{"kills":…,"limit":…,"peak":…}`: bytes, and no limit or peak where the kernel has none. False, with nothing added, without kills. */
 bool oom_facts(const struct shim *shim, struct text *line);
+
+
+/*
+ * The score adjustment of a process, which children inherit. An exec has its container's, as with runc (crun leaves it as
+ * it is); the shim's own may be that of a daemon that is to be spared.
+ */
+struct oom_score {
+	char text[16];
+	ssize_t length; /* not positive: not known */
+};
+struct oom_score oom_score_of(pid_t pid);
+/* Sets the caller's. Lowering it takes CAP_SYS_RESOURCE; without it stays as it is. */
+void oom_score_set(const struct oom_score *score);
 
 #endif

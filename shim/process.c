@@ -298,8 +298,11 @@ void process_start(struct process *p)
 	fcntl(p->report.fd, F_SETFL, O_NONBLOCK);
 	loop_watch(&shim->loop, &p->report, EPOLLIN);
 
+	struct oom_score own = oom_score_of(getpid()), score = p->id ? oom_score_of(shim->init->pid) : own;
+	oom_score_set(&score);
 	p->runtime_pid = runtime_start(p, report_write);
 	int problem = errno;
+	oom_score_set(&own);
 	streams_close_child_ends(&p->io);
 	if (p->runtime_pid < 0) {
 		auto_text message = {0};

@@ -13,7 +13,7 @@ import {
   reap,
   socketPair,
 } from '../linux/index.ts';
-import { sealedRuntime } from './runtime-binary.ts';
+import { sealedProgram, sealedRuntime } from './sealed-program.ts';
 import { Shim } from './shim-handle.ts';
 import { parseControl, type StateMessage } from './shim-messages.ts';
 import type { ShimHandle, ShimOptions } from './shim-types.ts';
@@ -71,7 +71,10 @@ export function startShim(o: ShimOptions): ShimHandle {
   if (runtime !== undefined) fds.push({ from: runtime, to: RUNTIME_FD });
   try {
     const argv = shimArguments(o, runtime !== undefined);
-    const pid = posixSpawn({ path: o.shimPath, argv, env: shimEnvironment(), fds, setsid: true });
+    const shim = sealedProgram(o.shimPath);
+    // By the daemon's table: the child closes its own before it executes.
+    const path = shim === undefined ? o.shimPath : `/proc/${process.pid}/fd/${shim}`;
+    const pid = posixSpawn({ path, argv, env: shimEnvironment(), fds, setsid: true });
     reap(pid, () => {}); // its control connection tells its end
     if (o.shimCgroup !== undefined) new Cgroup(o.shimCgroup).adopt(pid);
     return new Shim({ ...o, pid }, new Socket({ fd: ours }));

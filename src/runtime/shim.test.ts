@@ -305,3 +305,13 @@ test('a child killed for lack of memory is told at once, and stays in the exit r
   );
   if (record.oom?.peak !== undefined) assert.ok(record.oom.peak > limit / 2 && record.oom.peak <= limit);
 });
+
+test('a shim runs from a sealed copy: what it executes in a container cannot lead to the file on the host', async () => {
+  const shim = fixture.create(['sleep', '100']);
+  await shim.start();
+  assert.equal(fs.readlinkSync(`/proc/${shim.pid}/exe`), '/memfd:wharf-shim (deleted)');
+  assert.throws(() => fs.appendFileSync(`/proc/${shim.pid}/exe`, 'x'), { code: /ETXTBSY|EPERM/ });
+  assert.equal(fs.readFileSync(`/proc/${shim.pid}/comm`, 'latin1'), 'wharf-shim\n');
+  await shim.signal(null, 9);
+  await gone(shim);
+});

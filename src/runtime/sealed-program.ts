@@ -1,7 +1,8 @@
 /**
- * The runtime's program as a sealed file in memory. crun and runc copy themselves into one at each start, so that
- * a container cannot overwrite them through /proc/self/exe (CVE-2019-5736), and execute again; from a sealed file
- * they see that this is done already. For crun that saves 1.3 of 6 ms.
+ * Programs of the host that enter containers, as sealed files in memory: a container that gets hold of one through
+ * /proc/PID/exe, or makes it execute "/proc/self/exe", cannot overwrite the host's (CVE-2019-5736). The shim enters for probes.
+ * crun and runc copy themselves into one at each start, and execute again; from a sealed file they see that this is done
+ * already. For crun that saves 1.3 of 6 ms.
  */
 import fs from 'node:fs';
 import { basename } from 'node:path';
@@ -29,7 +30,11 @@ function isElf(path: string): boolean {
 
 /** The descriptor (kept; do not close it) of a sealed copy of the runtime at `path`; undefined where that is not known to serve. */
 export function sealedRuntime(path: string): number | undefined {
-  if (!KNOWN.has(basename(path))) return undefined;
+  return KNOWN.has(basename(path)) ? sealedProgram(path) : undefined;
+}
+
+/** The descriptor (kept; do not close it) of a sealed copy of the program at `path`; undefined when it cannot be made. */
+export function sealedProgram(path: string): number | undefined {
   try {
     const st = fs.statSync(path);
     const version = `${st.dev}:${st.ino}:${st.size}:${st.mtimeMs}`;
@@ -42,6 +47,6 @@ export function sealedRuntime(path: string): number | undefined {
     sealed.set(path, { fd, version });
     return fd;
   } catch {
-    return undefined; // the shim starts it by its path, and reports what is wrong
+    return undefined; // it is started by its path, and what is wrong is reported then
   }
 }
