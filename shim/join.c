@@ -210,9 +210,11 @@ static void confine_calls(const struct plan *p)
 static void become_user(const struct plan *p)
 {
 	must(setgroups(p->group_count, p->groups), "setgroups");
-	/* The pipes are his, as with crun: /dev/stdout can be opened. Its /dev/null is the host's, and not. */
-	for (int fd = 1; fd <= 2; fd++)
-		(void)!fchown(fd, p->uid, p->gid);
+	/* The pipes are his, as with crun: /dev/stdout can be opened. A /dev/null is the host's, and not. */
+	struct stat st;
+	for (int fd = 0; fd <= 2; fd++)
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+			(void)!fchown(fd, p->uid, p->gid);
 	for (int c = 0; c <= LAST_CAPABILITY; c++)
 		if (!(p->bounding >> c & 1) && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL)
 			refuse("PR_CAPBSET_DROP");

@@ -1,5 +1,6 @@
 #include "process.h"
 #include "control.h"
+#include "join.h"
 #include "probe.h"
 #include "record.h"
 #include "runtime.h"
@@ -86,6 +87,8 @@ static void forget_start(struct process *p)
 	text_free(&p->report_text);
 	if (p->process_path)
 		unlink(p->process_path);
+	if (p->plan_path)
+		unlink(p->plan_path);
 	if (p->pid_path)
 		unlink(p->pid_path);
 }
@@ -225,9 +228,34 @@ static void confirmed(struct process *p)
 		finish(p);
 }
 
+static int open_report(struct process *p);
+static void start_by_runtime(struct process *p, int report);
+
+/* Whether a process made by join.h was executed: it has closed its report, and said nothing. */
+static void decide_joined(struct process *p)
+{
+	if (p->report.fd >= 0)
+		return;
+	if (p->report_text.length == 0) {
+		streams_close_child_ends(&p->io);
+		return confirmed(p);
+	}
+	if (!p->reaped)
+		return;
+	text_free(&p->report_text);
+	p->joined = p->reaped = false;
+	p->pid = 0;
+	auto_close int report = open_report(p);
+	if (report < 0)
+		return fail(p, strerror(errno));
+	start_by_runtime(p, report);
+}
+
 /* Decides whether the start has succeeded, as far as that can be known now. */
 static void decide(struct process *p)
 {
+	if (p->state == STARTING && p->joined)
+		return decide_joined(p);
 	if (p->state != STARTING || !p->runtime_done)
 		return;
 	if (p->runtime_status != 0)
@@ -282,25 +310,24 @@ void process_refuse(struct process *p, const char *message)
 	fail(p, message);
 }
 
-void process_start(struct process *p)
+/* Returns the write end; what comes out of it is the report. -1 with errno set. */
+static int open_report(struct process *p)
 {
-	struct shim *shim = p->shim;
-	p->state = STARTING;
-	auto_text pid_path = {0};
-	text_printf(&pid_path, "%s/%s%u.pid", shim->options.bundle, p->id ? "exec-" : "init-", shim->serial++);
-	p->pid_path = strdup(pid_path.data);
-
 	int report[2];
-	if (streams_open(p) < 0 || pipe2(report, O_CLOEXEC) < 0)
-		return fail(p, strerror(errno));
-	auto_close int report_write = report[1];
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return -1;
 	p->report.fd = report[0];
 	fcntl(p->report.fd, F_SETFL, O_NONBLOCK);
-	loop_watch(&shim->loop, &p->report, EPOLLIN);
+	loop_watch(&p->shim->loop, &p->report, EPOLLIN);
+	return report[1];
+}
 
+static void start_by_runtime(struct process *p, int report)
+{
+	struct shim *shim = p->shim;
 	struct oom_score own = oom_score_of(getpid()), score = p->id ? oom_score_of(shim->init->pid) : own;
 	oom_score_set(&score);
-	p->runtime_pid = runtime_start(p, report_write);
+	p->runtime_pid = runtime_start(p, report);
 	int problem = errno;
 	oom_score_set(&own);
 	streams_close_child_ends(&p->io);
@@ -309,6 +336,24 @@ void process_start(struct process *p)
 		text_printf(&message, "%s: %s", shim->options.runtime, strerror(problem));
 		fail(p, message.data);
 	}
+}
+
+void process_start(struct process *p)
+{
+	struct shim *shim = p->shim;
+	p->state = STARTING;
+	auto_text pid_path = {0};
+	text_printf(&pid_path, "%s/%s%u.pid", shim->options.bundle, p->id ? "exec-" : "init-", shim->serial++);
+	p->pid_path = strdup(pid_path.data);
+
+	auto_close int report = streams_open(p) < 0 ? -1 : open_report(p);
+	if (report < 0)
+		return fail(p, strerror(errno));
+	pid_t pid = p->plan_path ? join_spawn(shim, p->plan_path, p->io.child, report) : -1;
+	if (pid < 0)
+		return start_by_runtime(p, report);
+	p->pid = pid;
+	p->joined = true;
 }
 
 static void read_pid(struct process *p)
@@ -389,6 +434,7 @@ void process_maybe_free(struct process *p)
 		}
 	free(p->id);
 	free(p->process_path);
+	free(p->plan_path);
 	free(p->pid_path);
 	loop_free(&p->shim->loop, p);
 }

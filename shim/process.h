@@ -6,6 +6,9 @@
  * `starting` ends when the program was really executed. A runtime may have left with success before that:
  * the process is watched until the kernel's PF_FORKNOEXEC flag is gone or it has died with it. Its output is
  * not read before, so that what a failed start prints becomes the error's text and not the container's output.
+ *
+ * An exec that has a plan is made without the runtime (join.h). What cannot be executed so the runtime gets: it has the
+ * words for it.
  */
 #ifndef PROCESS_H
 #define PROCESS_H
@@ -33,6 +36,8 @@ struct process {
 	struct timer confirm, linger;
 	unsigned confirm_delay;
 	char *process_path; /* exec: the OCI process; removed when the runtime has read it */
+	char *plan_path;    /* exec: the same as a plan of join.h, or NULL; removed with it */
+	bool joined;        /* it is made without the runtime */
 	char *pid_path;
 	/* Called once with the outcome of the start: NULL, or a JSON object saying why not. */
 	void (*started)(struct process *process, const struct text *error);

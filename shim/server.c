@@ -83,6 +83,7 @@ static void exec(struct shim *shim, int fd, char **words)
 		return refuse(fd, "conflict", "the exec was started already");
 	struct process *p = process_new(shim, id);
 	p->process_path = strdup(path);
+	p->plan_path = words[6] ? strdup(words[6]) : NULL;
 	p->io.tty = strchr(flags, 't') != NULL;
 	p->io.detached = strchr(flags, 'd') != NULL;
 	p->io.open_stdin = strchr(flags, 'i') != NULL;
@@ -105,7 +106,7 @@ static void dispatch(struct shim *shim, int fd, char *request)
 		control_open(shim, fd);
 	else if (n == 2 && strcmp(words[0], "attach") == 0)
 		attach(shim, fd, words[1]);
-	else if (n == 6 && strcmp(words[0], "exec") == 0)
+	else if ((n == 6 || n == 7) && strcmp(words[0], "exec") == 0)
 		exec(shim, fd, words);
 	else
 		refuse(fd, "invalid", "unknown request");

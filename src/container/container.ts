@@ -1,4 +1,4 @@
-import type { ShimHandle, SpecProcess } from '../runtime/index.ts';
+import type { ShimHandle, Spec } from '../runtime/index.ts';
 import type { HealthState } from './health-state.ts';
 import { Lock } from './lock.ts';
 import type { ContainerRecord } from './types.ts';
@@ -43,8 +43,8 @@ export class Container {
   shim: ShimHandle | undefined;
   /** Settles when the last run's shim has cleaned up; the next start waits for it. */
   gone: Promise<void> = Promise.resolve();
-  /** The process of the OCI config, of which execs are made; read when first needed. */
-  process: SpecProcess | undefined;
+  /** The OCI config of the run, of which execs are made; read when first needed. Of its annotations only the names are kept. */
+  spec: Spec | undefined;
   readonly execs = new Map<string, Exec>();
   /** Since its first start with a health check. */
   health: HealthState | undefined;

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { ExecConfig, ExecInspectResponse } from '@docker/node-sdk';
 import { conflict, invalidParameter, notFound } from '../errdefs/index.ts';
+import { execPlan } from '../runtime/index.ts';
 import type { Container, Exec } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import { DetachableStream, parseDetachKeys } from './detach-keys.ts';
 import { containerPaths } from './paths.ts';
-import { execSpec } from './spec-input.ts';
+import { execSpec, runSpec } from './spec-input.ts';
 import { explainExecFailure } from './start-failure.ts';
 
 /** Milliseconds that a client has to ask for the exit code; Docker takes 5 to 10 minutes. */
@@ -91,13 +92,12 @@ export class ExecService {
     const consoleSize = request.consoleSize ?? config.consoleSize;
     this.#deps.onEvent(`exec_start: ${commandText(config.argv)}`, container.record, { execID: id });
     try {
+      const { config: configPath } = containerPaths(this.#deps.dataRoot, this.#deps.execRoot, container.id);
+      const process = execSpec(container, configPath, config);
       const { pid, stream } = await shim.exec({
         execId: id,
-        process: execSpec(
-          container,
-          containerPaths(this.#deps.dataRoot, this.#deps.execRoot, container.id).config,
-          config,
-        ),
+        process,
+        plan: config.tty ? undefined : execPlan(runSpec(container, configPath), process, shim.runtime),
         tty: config.tty,
         stdin: config.stdin,
         stdout: config.stdout,

@@ -166,7 +166,7 @@ export class Lifecycle {
     if (exit.unknown) record.state.ending = { by: 'lost', at: exit.exitedAt };
     if (exit.unknown) record.state.error = 'the monitor of the container ended before the container did';
     if (container.shim?.state !== 'idle') container.shim = undefined;
-    container.process = undefined;
+    container.spec = undefined;
     this.logs.ended(container);
     for (const exec of container.execs.values()) {
       if (exec.state !== 'running') continue;

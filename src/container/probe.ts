@@ -1,9 +1,9 @@
 /** Runs one probe of a container's health: in the shim where its confinement can be had there, else by the runtime's exec. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../errdefs/index.ts';
-import { execPlan, type ShimHandle, type Spec } from '../runtime/index.ts';
+import { execPlan, type ShimHandle } from '../runtime/index.ts';
 import type { Container, ExecRequest } from './container.ts';
 import type { ContainerDeps } from './deps.ts';
 import { commandText, type ExecService } from './exec.ts';
@@ -11,7 +11,7 @@ import { goDuration, type HealthCheck } from './health-config.ts';
 import { boundOutput, type ProbeResult } from './health-state.ts';
 import { containerPaths } from './paths.ts';
 import { unframe } from './session-stream.ts';
-import { execSpec } from './spec-input.ts';
+import { execSpec, runSpec } from './spec-input.ts';
 import { timestamp } from './time.ts';
 import { within } from './within.ts';
 
@@ -69,8 +69,8 @@ export class ProbeRunner {
 
   #makePlan(shim: ShimHandle): string | null {
     const { config } = containerPaths(this.#deps.dataRoot, this.#deps.execRoot, this.#container.id);
-    const spec = JSON.parse(readFileSync(config, 'utf8')) as Spec;
-    const plan = execPlan(spec, execSpec(this.#container, config, this.#request), shim.runtime);
+    const process = execSpec(this.#container, config, this.#request);
+    const plan = execPlan(runSpec(this.#container, config), process, shim.runtime);
     if (!plan) return null;
     const file = join(shim.runtime.bundle, 'probe.plan');
     writeFileSync(file, plan, { mode: 0o600 });

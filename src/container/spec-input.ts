@@ -8,6 +8,7 @@ import {
   generateSpec,
   type JoinedNamespaces,
   resolveUser,
+  type Spec,
   type SpecProcess,
 } from '../runtime/index.ts';
 import { driverAnnotations, runtimeCgroupsPath } from './cgroup.ts';
@@ -105,10 +106,19 @@ export function createWarnings(deps: ContainerDeps, record: ContainerRecord): st
   }
 }
 
+/** The OCI config of the container's present run. */
+export function runSpec(container: Container, configPath: string): Spec {
+  if (container.spec) return container.spec;
+  const spec = JSON.parse(readFileSync(configPath, 'utf8')) as Spec;
+  // The compiled seccomp program is one of them, some ten kilobytes.
+  for (const name of Object.keys(spec.annotations ?? {})) spec.annotations![name] = '';
+  container.spec = spec;
+  return spec;
+}
+
 /** The OCI process of an exec in a running container. @throws InvalidParameter for an unknown user */
 export function execSpec(container: Container, configPath: string, request: ExecRequest): SpecProcess {
-  container.process ??= (JSON.parse(readFileSync(configPath, 'utf8')) as { process: SpecProcess }).process;
-  return execProcess(container.process, {
+  return execProcess(runSpec(container, configPath).process, {
     args: request.argv,
     env: request.env,
     containerEnv: container.record.config.Env ?? [],

@@ -151,9 +151,11 @@ export class Shim implements ShimHandle {
       o.stdout !== false ? 'o' : '',
       o.stderr !== false ? 'e' : '',
     ].join('');
+    const planPath = `${this.#identity.bundle}/exec-${o.execId}.plan`;
+    if (o.plan) fs.writeFileSync(planPath, o.plan, { mode: 0o600 });
     const told = new Promise<void>((resolve) => this.#held.set(o.execId, resolve));
     try {
-      const words = ['exec', o.execId, flags, path, rows, cols];
+      const words = ['exec', o.execId, flags, path, rows, cols, ...(o.plan ? [planPath] : [])];
       const connection = await this.#request(words.join('\t'));
       const pid = connection.answer.pid ?? 0;
       // Its end may have been told already.
@@ -164,6 +166,7 @@ export class Shim implements ShimHandle {
     } catch (err) {
       this.#held.delete(o.execId);
       fs.rmSync(path, { force: true });
+      fs.rmSync(planPath, { force: true });
       throw err;
     }
   }

@@ -107,6 +107,8 @@ export interface ExecOptions {
   execId: string;
   /** OCI `process` object. `terminal` is set from {@link tty}. */
   process: object;
+  /** The same as a plan ({@link execPlan}), if there is one: the shim runs it without the runtime. Not with a terminal. */
+  plan?: Buffer | undefined;
   tty: boolean;
   /** Attach stdin (else /dev/null). End of the writable half closes it. */
   stdin: boolean;
