@@ -20,19 +20,21 @@ docker_count=${2:-$count}
 work=$(mktemp -d /var/tmp/wharf-bench-XXXXXX)
 node="$here/node_modules/.bin/node --disable-warning=ExperimentalWarning"
 $node "$here/scripts/build-daemon.ts"
-cat >"$work/docker-up" <<EOF
-exec dockerd --live-restore -H unix://$work/docker.sock --data-root $work/docker --exec-root $work/docker-run --pidfile $work/docker.pid --cgroup-parent /docker-bench
+mkdir "$work/docker" "$work/wharf"
+cat >"$work/docker/up" <<EOF
+exec dockerd --live-restore -H unix://$work/docker/s --data-root $work/docker/data --exec-root $work/docker/run --pidfile $work/docker/pid --cgroup-parent /docker-bench
 EOF
-cat >"$work/wharf-up" <<EOF
-exec $here/bin/wharfd --live-restore -H unix://$work/wharf.sock --data-root $work/wharf --exec-root $work/wharf-run --pidfile $work/wharf.pid --bridge wharfbench --cgroup-parent /wharf-bench
+cat >"$work/wharf/up" <<EOF
+exec $here/bin/wharfd --live-restore -H unix://$work/wharf/s --data-root $work/wharf/data --exec-root $work/wharf/run --pidfile $work/wharf/pid --bridge wharfbench --cgroup-parent /wharf-bench
 EOF
 up() {
-  setsid sh "$work/$1-up" >>"$work/$1.log" 2>&1 </dev/null &
+  setsid sh "$work/$1/up" >>"$work/$1/log" 2>&1 </dev/null &
   for _ in $(seq 600); do
-    curl -sf --unix-socket "$work/$1.sock" http://localhost/_ping >/dev/null && return
+    curl -sf --unix-socket "$work/$1/s" http://localhost/_ping >/dev/null && return
     sleep 0.1
   done
-  echo "$1 does not answer; see $work/$1.log" >&2
+  echo "$1 does not answer; its log ends so:" >&2
+  tail "$work/$1/log" >&2
   exit 1
 }
 finish() {
@@ -47,13 +49,14 @@ for applet in sh cat head sleep; do ln -s busybox "$work/image/bin/$applet"; don
 tar -C "$work/image" -c bin >"$work/image.tar"
 for engine in docker wharf; do
   up $engine
-  curl -sf --unix-socket "$work/$engine.sock" -H 'content-type: application/x-tar' --data-binary "@$work/image.tar" \
+  own=$work/$engine
+  curl -sf --unix-socket "$own/s" -H 'content-type: application/x-tar' --data-binary "@$work/image.tar" \
     "http://localhost/images/create?fromSrc=-&repo=bench&tag=latest" >/dev/null
   many=$count
   [ $engine = docker ] && many=$docker_count
   echo "== $engine, $many containers"
-  $node "$here/bench/scale.ts" --socket "$work/$engine.sock" --image bench --count "$many" --pidfile "$work/$engine.pid" \
-    --restart "kill -9 \$(cat $work/$engine.pid); while kill -0 \$(cat $work/$engine.pid) 2>/dev/null; do sleep 0.01; done; rm -f $work/$engine.pid; setsid sh $work/$engine-up >>$work/$engine.log 2>&1 </dev/null &"
+  $node "$here/bench/scale.ts" --socket "$own/s" --image bench --count "$many" --pidfile "$own/pid" \
+    --restart "kill -9 \$(cat $own/pid); while kill -0 \$(cat $own/pid) 2>/dev/null; do sleep 0.01; done; rm -f $own/pid; setsid sh $own/up >>$own/log 2>&1 </dev/null &"
 done
 echo "== attach"
-$node "$here/bench/attach.ts" --image bench --engine "docker=$work/docker.sock" --engine "wharf=$work/wharf.sock"
+$node "$here/bench/attach.ts" --image bench --engine "docker=$work/docker/s" --engine "wharf=$work/wharf/s"
