@@ -80,7 +80,7 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
     },
   ],
   ['ImagePrune', { needs: 'images.prune?' }],
-  ['ImageCommit', { needs: 'containers.commit?', missing: true }],
+  ['ImageCommit', { needs: 'containers.commit?' }],
   ['ImageGet', { needs: 'images.save' }],
   ['ImageGetAll', { needs: 'images.save' }],
   ['ImageLoad', { needs: 'images.load' }],

@@ -13,6 +13,7 @@ import type {
 import { conflict, messageOf, notFound } from '../errdefs/index.ts';
 import type { Filters } from '../filters/index.ts';
 import { type AttachRequest, attach } from './attach.ts';
+import { type CommitRequest, commitContainer } from './commit.ts';
 import { Container } from './container.ts';
 import { ContainerStore } from './container-store.ts';
 import { Creation } from './creation.ts';
@@ -211,6 +212,11 @@ export class ContainerService {
       isRunning: () => container.running,
       onStopped: (cb) => container.onNextExit(cb),
     });
+  }
+
+  /** @returns the new image's id */
+  commit(request: CommitRequest): Promise<string> {
+    return commitContainer(this.#deps, this.#containers, request);
   }
 
   async resize(id: string, size: { height: number; width: number }): Promise<void> {

@@ -9,6 +9,7 @@ import type { LentMount } from '../snapshot/index.ts';
 import type { Store } from '../store/index.ts';
 import type { VolumeService } from '../volume/index.ts';
 import type { CgroupDriver } from './cgroup.ts';
+import type { CommitDeps } from './commit.ts';
 import type { ImageFacts } from './create.ts';
 import type { ContainerRecord } from './types.ts';
 
@@ -73,6 +74,8 @@ export interface ContainerDeps {
   snapshots: ContainerSnapshots;
   network: NetworkService;
   volumes: VolumeService;
+  /** Where a container's changes become an image. */
+  commit: CommitDeps;
   /** @throws NotFound `No such image: X` */
   resolveImage: (ref: string) => ImageFacts;
   /** The manifest of an image that is still here and came with one. */

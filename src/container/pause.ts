@@ -68,6 +68,37 @@ export function pauseContainer(
   });
 }
 
+/**
+ * Pauses a container for a while; the function that resolves takes it back, unless somebody else did so before. Nothing
+ * of it is written down: when the daemon is killed meanwhile, the next one finds a container that should run, and thaws it.
+ * @throws Conflict when it is paused already or does not run
+ */
+export function pauseDuring(
+  deps: PauseDeps,
+  containers: ContainerStore<Container>,
+  container: Container,
+): Promise<() => Promise<void>> {
+  const { record } = container;
+  const resume = (): Promise<void> =>
+    container.lock.run(() => {
+      if (record.state.status !== 'paused') return;
+      freeze(deps, record, false);
+      record.state.status = 'running';
+      containers.save(container); // something else may have been written down meanwhile, and this with it
+      deps.onEvent('unpause', record);
+    });
+  return container.lock.run(async () => {
+    if (record.state.status === 'paused' || !container.running) {
+      throw conflict(`Container ${record.id} is not running, or paused already`);
+    }
+    freeze(deps, record, true);
+    await untilFrozen(deps, container);
+    record.state.status = 'paused';
+    deps.onEvent('pause', record);
+    return resume;
+  });
+}
+
 /** @throws Conflict when it is not paused */
 export function unpauseContainer(
   deps: PauseDeps,

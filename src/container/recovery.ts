@@ -10,10 +10,11 @@ import {
   readExit,
   type ShimHandle,
 } from '../runtime/index.ts';
-import { driverArguments } from './cgroup.ts';
+import { containerCgroup, driverArguments } from './cgroup.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps, RuntimeConfig } from './deps.ts';
+import { freeze } from './pause.ts';
 import type { Remains } from './remains.ts';
 import { unfinishedVolumes, unmountBelow } from './sweep.ts';
 import { timestamp } from './time.ts';
@@ -70,6 +71,7 @@ export class Recovery {
         this.#containers.save(container);
       }
       record.state.pid = shim.initPid ?? record.state.pid;
+      this.#thaw(container);
       this.#run.watch(container, shim);
       return;
     }
@@ -83,6 +85,12 @@ export class Recovery {
     else this.#remains.sweep(record);
     // Nothing runs from the bundle any more; the daemon may have died while it made or removed it.
     await this.#remains.removeBundle(record.id);
+  }
+
+  /** The daemon died while it held a container still, for a commit. */
+  #thaw({ record }: Container): void {
+    if (record.state.status !== 'running' || !containerCgroup(this.#deps, record).frozen()) return;
+    freeze(this.#deps, record, false);
   }
 
   /** The exit is known; its monitor has still to clean up. */

@@ -107,8 +107,17 @@ export class ContentStore {
   }
 
   /** Begins an ingest or takes it up again. Throws Conflict while another writer has the same ref. */
-  async writer(ref: string): Promise<ContentWriter> {
-    const name = ingestName(ref);
+  writer(ref: string): Promise<ContentWriter> {
+    return this.#open(ref, ingestName(ref));
+  }
+
+  /** Begins an ingest that nobody will take up again: after a crash nothing is left of it. */
+  onceWriter(label: string): Promise<ContentWriter> {
+    const name = `put-${process.pid}-${this.#counter++}`;
+    return this.#open(`${label}:${name}`, name);
+  }
+
+  async #open(ref: string, name: string): Promise<ContentWriter> {
     if (this.#active.has(name)) throw conflict(`ingest ${ref} is being written`);
     this.#active.add(name);
     try {

@@ -34,6 +34,7 @@ export function engineBackends(engine: Engine) {
       unpause: containers.unpause.bind(containers),
       update: containers.updates.update.bind(containers.updates),
       changes: (id: string) => engine.changes(id),
+      commit: containers.commit.bind(containers),
       export: containers.files.export.bind(containers.files),
       statPath: containers.files.stat.bind(containers.files),
       getArchive: containers.files.get.bind(containers.files),

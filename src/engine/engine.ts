@@ -133,6 +133,7 @@ export class Engine {
       network: this.networks,
       volumes: this.volumes,
       imageManifest: (imageId) => this.#imageManifest(imageId),
+      commit: { images: this.images, diff: (id) => this.#snapshots.diff(id) },
       resolveImage: (ref) => imageFacts(this.images.resolve(ref)),
       onEvent: (action, record, attributes) =>
         this.events.emit('container', action, record.id, {

@@ -1,4 +1,5 @@
 /** Dockerfile instructions applied to a config, as `import --change` and `commit --change` take them. */
+import { constants } from 'node:os';
 import { invalidParameter } from '../errdefs/index.ts';
 import type { ContainerDefaults, Healthcheck } from '../oci/index.ts';
 
@@ -8,6 +9,14 @@ type Apply = (config: ContainerDefaults, text: string) => ContainerDefaults;
 function words(text: string): string[] {
   const out: string[] = [];
   const pattern = /(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/gs;
+  const rest = text.replaceAll(pattern, '');
+  const open = /["']/.exec(rest);
+  if (open !== null) {
+    const kind = open[0] === '"' ? 'double' : 'single';
+    throw invalidParameter(
+      `failed to process ${JSON.stringify(rest.trim())}: unexpected end of statement while looking for matching ${kind}-quote`,
+    );
+  }
   for (const [word] of text.matchAll(pattern)) {
     out.push(
       word.replace(/\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'/gs, (_all, escaped, double, single) =>
@@ -113,12 +122,15 @@ function healthcheck(text: string): Healthcheck {
     flag = /^--([a-z-]+)=(\S+)\s+/.exec(rest)
   ) {
     const key = HEALTH_FLAGS[flag[1]!];
-    if (key === undefined) throw invalidParameter(`unknown flag: ${flag[1]}`);
+    if (key === undefined) throw invalidParameter(`unknown flag: --${flag[1]}`);
     out[key] = key === 'Retries' ? Number(flag[2]) : duration(flag[2]!);
     rest = rest.slice(flag[0].length);
   }
   const test = /^CMD\s+(.*)$/is.exec(rest)?.[1];
-  if (test === undefined) throw invalidParameter('Unknown type in HEALTHCHECK (try CMD)');
+  if (test === undefined) {
+    const [type = ''] = rest.trim().split(/\s/, 1);
+    throw invalidParameter(`Unknown type ${JSON.stringify(type.toUpperCase())} in HEALTHCHECK (try CMD)`);
+  }
   const list = jsonList(test);
   return { ...out, Test: list === undefined ? ['CMD-SHELL', test] : ['CMD', ...list] };
 }
@@ -133,34 +145,71 @@ function workdir(before: string | undefined, text: string): string {
   return `/${parts.join('/')}`;
 }
 
+function volumes(text: string): [string, object][] {
+  return (jsonList(text) ?? words(text)).map((path) => {
+    if (path.trim() === '') throw invalidParameter('VOLUME specified can not be an empty string');
+    return [path, {}];
+  });
+}
+
+function stopSignal(text: string): string {
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  const known =
+    /^\d+$/.test(text) || `SIG${name}` in constants.signals || /^RTM(?:IN(?:\+\d+)?|AX(?:-\d+)?)$/.test(name);
+  if (!known) throw invalidParameter(`invalid signal: ${text}`);
+  return text;
+}
+
+function trigger(text: string): string {
+  const [name = ''] = text.trim().toUpperCase().split(/\s/, 1);
+  if (name === 'ONBUILD') throw invalidParameter("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
+  if (name === 'FROM' || name === 'MAINTAINER') {
+    throw invalidParameter(`${name} isn't allowed as an ONBUILD trigger`);
+  }
+  return text;
+}
+
+/** Whose argument may not be missing, in Docker's words. */
+const ONE_ARGUMENT = new Set(['USER', 'WORKDIR', 'STOPSIGNAL']);
+
 const INSTRUCTIONS: Readonly<Record<string, Apply>> = {
   CMD: (c, t) => ({ ...c, Cmd: command(t) }),
-  // A new entrypoint makes the old arguments meaningless, as in a Dockerfile.
-  ENTRYPOINT: (c, t) => ({ ...c, Entrypoint: command(t) }),
+  ENTRYPOINT: (c, t) => ({ ...c, Entrypoint: command(t).length > 0 ? command(t) : undefined }),
   ENV: (c, t) => ({ ...c, Env: setEnv(c.Env, pairs('ENV', t)) }),
   LABEL: (c, t) => ({ ...c, Labels: { ...c.Labels, ...Object.fromEntries(pairs('LABEL', t)) } }),
   EXPOSE: (c, t) => ({ ...c, ExposedPorts: { ...c.ExposedPorts, ...ports(t) } }),
   VOLUME: (c, t) => ({
     ...c,
-    Volumes: { ...c.Volumes, ...Object.fromEntries((jsonList(t) ?? words(t)).map((v) => [v, {}])) },
+    Volumes: { ...c.Volumes, ...Object.fromEntries(volumes(t)) },
   }),
   USER: (c, t) => ({ ...c, User: t }),
   WORKDIR: (c, t) => ({ ...c, WorkingDir: workdir(c.WorkingDir, t) }),
-  STOPSIGNAL: (c, t) => ({ ...c, StopSignal: t }),
-  ONBUILD: (c, t) => ({ ...c, OnBuild: [...(c.OnBuild ?? []), t] }),
+  STOPSIGNAL: (c, t) => ({ ...c, StopSignal: stopSignal(t) }),
+  ONBUILD: (c, t) => ({ ...c, OnBuild: [...(c.OnBuild ?? []), trigger(t)] }),
   HEALTHCHECK: (c, t) => ({ ...c, Healthcheck: healthcheck(t) }),
 };
 
 /** The config with the instructions applied in order. Throws InvalidParameter in Docker's words. */
 export function applyChanges(config: ContainerDefaults, changes: readonly string[]): ContainerDefaults {
   let out = config;
-  for (const line of changes.flatMap((change) => change.split(/(?<!\\)\n/)).map((l) => l.trim())) {
-    if (line === '') continue;
+  let commandSet = false;
+  const given = changes.flatMap((change) => change.split(/(?<!\\)\n/)).map((line) => line.trim());
+  const lines = given.filter((line) => line !== '' && !line.startsWith('#'));
+  if (lines.length === 0 && given.some((line) => line !== ''))
+    throw invalidParameter('file with no instructions');
+  for (const line of lines) {
     const [, name = '', text = ''] = /^(\S+)(?:\s+(.*))?$/s.exec(line) ?? [];
     const apply = INSTRUCTIONS[name.toUpperCase()];
     if (apply === undefined) throw invalidParameter(`${name.toUpperCase()} is not a valid change command`);
-    if (text === '') throw invalidParameter(`${name.toUpperCase()} requires at least one argument`);
+    const upper = name.toUpperCase();
+    if (text === '') {
+      const many = ONE_ARGUMENT.has(upper) ? 'exactly' : 'at least';
+      throw invalidParameter(`${upper} requires ${many} one argument`);
+    }
     out = apply(out, text);
+    if (upper === 'CMD') commandSet = true;
+    // A new entrypoint makes the old arguments meaningless, as in a Dockerfile.
+    if (upper === 'ENTRYPOINT' && !commandSet) out = { ...out, Cmd: undefined };
   }
   return out;
 }

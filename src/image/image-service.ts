@@ -22,6 +22,7 @@ import {
   withTag,
 } from '../oci/index.ts';
 import { Collector } from './collect.ts';
+import { commitImage } from './commit.ts';
 import { ImageRecords } from './image-records.ts';
 import { ImageViews } from './image-view.ts';
 import { importImage } from './import.ts';
@@ -38,6 +39,7 @@ import { completePlatform, noSuchImage, resolveId } from './resolve.ts';
 import { chainSize, type Room, tell } from './room.ts';
 import { save } from './save.ts';
 import type {
+  CommitOptions,
   CreateImageOptions,
   Filters,
   Image,
@@ -116,6 +118,11 @@ export class ImageService {
 
   async import(options: ImportOptions): Promise<Image> {
     return this.#orSweep(importImage(this.#room, options));
+  }
+
+  /** Makes an image of a container's changes; also gives the name it got, empty without one. */
+  async commit(options: CommitOptions): Promise<{ image: Image; reference: string }> {
+    return this.#orSweep(commitImage(this.#room, options));
   }
 
   /** What a failed load has unpacked so far is of no use to anybody. */

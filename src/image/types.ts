@@ -2,7 +2,14 @@
 import type { Readable } from 'node:stream';
 import type { ContentStore } from '../content/index.ts';
 import type { RegistryAuth, RegistryConfig } from '../distribution/index.ts';
-import type { Descriptor, Digest, ImageConfig, JsonObject, Platform } from '../oci/index.ts';
+import type {
+  ContainerDefaults,
+  Descriptor,
+  Digest,
+  ImageConfig,
+  JsonObject,
+  Platform,
+} from '../oci/index.ts';
 import type { AppliedLayer, ApplyOptions } from '../snapshot/index.ts';
 import type { Store } from '../store/index.ts';
 
@@ -149,6 +156,25 @@ export interface ListOptions {
   manifests?: boolean;
   /** Counts an image's containers (`Containers`, otherwise -1), as `/system/df` wants. */
   containerCount?: boolean;
+}
+
+export interface CommitOptions {
+  /** The image the container was made of. */
+  parent: Digest;
+  /** What the image's containers shall start with, before the changes. */
+  config: ContainerDefaults;
+  /** Dockerfile instructions such as `CMD ["sh"]`. */
+  changes: readonly string[];
+  /** The container's own config: what it says shows through. */
+  container: ContainerDefaults;
+  author?: string | undefined;
+  comment?: string | undefined;
+  /** The command that made the layer. */
+  createdBy: string;
+  repo?: string | undefined;
+  tag?: string | undefined;
+  /** The layer archive; asked for once, when everything else is right. */
+  layer: () => Promise<Readable>;
 }
 
 /** A layer of an image to be stored: unpacked already, with or without the blob it came from. */
