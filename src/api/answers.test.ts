@@ -330,10 +330,10 @@ test('files: the stat header, tar out and in', async () => {
   Object.assign(backends.containers, {
     statPath: () => stat,
     getArchive: () => ({ stat, stream: Readable.from([Buffer.from('tar')]) }),
-    putArchive: async (_id: string, path: string, input: Readable, options: object) => {
+    putArchive: async (_id: string, path: Buffer, input: Readable, options: object) => {
       let size = 0;
       for await (const chunk of input) size += (chunk as Buffer).length;
-      put = { path, size, ...options, signal: undefined };
+      put = { path: path.toString(), size, ...options, signal: undefined };
     },
   });
   await using api = await serve(backends);

@@ -191,16 +191,17 @@ export interface ContainerBackend {
   changes?(id: string): Awaitable<FilesystemChange[]>;
   /** The root file system as a tar stream. */
   export?(id: string, options: { signal: AbortSignal }): Awaitable<Readable>;
-  statPath?(id: string, path: string): Awaitable<PathStat>;
+  /** Paths are bytes: file names need not be UTF-8. */
+  statPath?(id: string, path: Buffer): Awaitable<PathStat>;
   getArchive?(
     id: string,
-    path: string,
+    path: Buffer,
     options: { signal: AbortSignal },
   ): Awaitable<{ stat: PathStat; stream: Readable }>;
   /** `input` may be compressed; resolves when it is all extracted. */
   putArchive?(
     id: string,
-    path: string,
+    path: Buffer,
     input: Readable,
     options: { allowOverwriteDirWithFile: boolean; copyUidGid: boolean; signal: AbortSignal },
   ): Awaitable<void>;

@@ -5,12 +5,23 @@ import type { Platform, TimestampNs } from './types.ts';
 
 const FALSE = new Set(['', '0', 'no', 'false', 'none']);
 
+/** `%XX` and `+` of a query, as the WHATWG's URL standard has them, into bytes. */
+function percentDecode(text: string): Buffer {
+  const latin1 = Buffer.from(text.replaceAll('+', ' ')).toString('latin1');
+  return Buffer.from(
+    latin1.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+    'latin1',
+  );
+}
+
 /** The decoded query of a request. */
 export class Query {
   readonly #params: URLSearchParams;
+  readonly #text: string;
 
   constructor(text: string) {
     this.#params = new URLSearchParams(text);
+    this.#text = text;
   }
 
   has(name: string): boolean {
@@ -20,6 +31,15 @@ export class Query {
   /** The first value; absent and empty are the same, as nearly everywhere in Docker. */
   get(name: string): string | undefined {
     return this.#params.get(name) || undefined;
+  }
+
+  /** The first value as the bytes that were sent: a file name need not be UTF-8. Undefined when absent or empty. */
+  bytes(name: string): Buffer | undefined {
+    for (const pair of this.#text.split('&')) {
+      const [key = '', value = ''] = pair.split(/=(.*)/s, 2);
+      if (key === name) return value === '' ? undefined : percentDecode(value);
+    }
+    return undefined;
   }
 
   all(name: string): string[] {

@@ -6,8 +6,7 @@
  * Whatever the container swaps meanwhile, nothing outside the view is reached.
  */
 import fs, { type Stats } from 'node:fs';
-import { getSystemErrorMessage } from 'node:util';
-import { invalidParameter, kindOf, system, WharfError } from '../errdefs/index.ts';
+import { invalidParameter } from '../errdefs/index.ts';
 import {
   chmodFd,
   chownAt,
@@ -22,8 +21,6 @@ import {
   openAt,
   openInRoot,
   type RootedDir,
-  removeTreeAt,
-  SyscallError,
   setXattr,
   setXattrAt,
   symlinkAt,
@@ -32,6 +29,8 @@ import {
 } from '../linux/index.ts';
 import type { TarEntry, TarHandler } from '../oci/index.ts';
 import { joinMember, type MemberPath, parseMemberPath } from './member-path.ts';
+import { removeUnmounted } from './remove.ts';
+import { explainSystemError } from './system-error.ts';
 import { isOverlayXattr } from './xattrs.ts';
 
 const { S_IFBLK, S_IFCHR, S_IFIFO } = fs.constants;
@@ -236,7 +235,7 @@ export class TreeExtractor implements TarHandler {
       throw invalidParameter(`cannot overwrite ${old} "${this.#full()}" with ${fresh} "${this.#o.path}"`);
     }
     if (entry.type === 'link' && this.#isItself(entry)) return true;
-    removeTreeAt(this.#dirfd, name);
+    removeUnmounted(this.#dirfd, name);
     this.#forget(joinMember(this.#path));
     return true;
   }
@@ -304,7 +303,7 @@ export class TreeExtractor implements TarHandler {
   }
 
   #explain(err: unknown): unknown {
-    return explainSystemError(err, this.#full());
+    return explainSystemError(err, this.#full(), 'open');
   }
 }
 
@@ -325,14 +324,4 @@ function statAt(dirfd: number, name: Buffer): Stats | undefined {
     if (isErrno(err, 'ENOENT')) return undefined;
     throw err;
   }
-}
-
-/** A failed system call in the words of a shell: `/tmp/x: no space left on device`. Others as they are. */
-export function explainSystemError(err: unknown, path: string): unknown {
-  const isSystem = err instanceof SyscallError || (err instanceof Error && 'syscall' in err);
-  if (!isSystem || !('errno' in err) || typeof err.errno !== 'number') return err;
-  const code = 'code' in err && typeof err.code === 'string' ? err.code : '';
-  const text = `${'syscall' in err ? err.syscall : ''} ${path}: ${getSystemErrorMessage(-Math.abs(err.errno))}`;
-  if (kindOf(err) === 'NotFound') return new WharfError('NotFound', text, { code, cause: err });
-  return system(text, { code, cause: err });
 }

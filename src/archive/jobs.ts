@@ -60,12 +60,12 @@ export class ArchiveWorkers {
     return this.#pool.stream({ type: 'export', view }, signal ? { signal } : {});
   }
 
-  /** Extracts a tar, plain or compressed, into the directory at a path. */
+  /** Extracts a tar, plain or compressed, into the directory at a path. `input` may not be read to its end. */
   async put(view: ViewPlan, path: Buffer, input: Readable, options: PutOptions): Promise<void> {
     const { noOverwriteDirNonDir, owner, signal } = options;
     await this.#pool.run(
       { type: 'put', view, path, noOverwriteDirNonDir, owner },
-      { stream: input, ...(signal ? { signal } : {}) },
+      { stream: input, leaveOpen: true, ...(signal ? { signal } : {}) },
     );
   }
 

@@ -14,9 +14,10 @@ import {
 } from '../linux/index.ts';
 import { TarParser } from '../oci/index.ts';
 import { createDecompressor, detectCompression, explainDecompression, peekSource } from './compression.ts';
-import { explainSystemError, TreeExtractor } from './extract.ts';
+import { TreeExtractor } from './extract.ts';
 import { type Sink, TreePacker } from './pack.ts';
 import { baseName, cleanPath, openParent, type PathStat, pathInView, statPath } from './path-stat.ts';
+import { explainSystemError } from './system-error.ts';
 
 const PACKING = { times: 'seconds', trustedXattrs: false } as const;
 
@@ -76,12 +77,18 @@ export interface PutRequest {
   ids?: IdMap | undefined;
 }
 
+/** Where an archive comes from: see `JobContext`. */
+export interface PutInput {
+  input(): AsyncIterable<Buffer>;
+  recycle(chunk: Buffer): void;
+  isCancelled(): boolean;
+}
+
 /** Extracts an archive, perhaps compressed, into the directory `path` leads to. */
 export async function put(
   root: RootedDir,
   { path, noOverwriteDirNonDir, owner, ids }: PutRequest,
-  input: AsyncIterable<Buffer>,
-  isCancelled: () => boolean,
+  input: PutInput,
 ): Promise<void> {
   ownFilesystemContext(); // and with it the umask
   const target = named(path, () => root.open(cleanPath(path), O.PATH));
@@ -95,7 +102,7 @@ export async function put(
       ids,
     });
     try {
-      await parse(new TarParser(extractor), input, isCancelled);
+      await parse(new TarParser(extractor), input);
       extractor.finish();
     } finally {
       extractor.close();
@@ -116,23 +123,25 @@ function checkTarget(root: RootedDir, target: number): void {
   );
 }
 
-async function parse(
-  parser: TarParser,
-  input: AsyncIterable<Buffer>,
-  isCancelled: () => boolean,
-): Promise<void> {
-  const take = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-    for await (const chunk of chunks) {
-      if (isCancelled()) throw cancelled('the copy was cancelled');
-      if (!parser.ended) parser.write(chunk);
-    }
+async function parse(parser: TarParser, source: PutInput): Promise<void> {
+  const write = (chunk: Buffer): void => {
+    if (source.isCancelled()) throw cancelled('the copy was cancelled');
+    if (!parser.ended) parser.write(chunk);
   };
-  const { head, all } = await peekSource(input);
+  const { head, all } = await peekSource(source.input());
   const decompressor = createDecompressor(detectCompression(head));
   try {
-    if (decompressor === undefined) await take(all);
-    else
-      await pipeline(Readable.from(all, { objectMode: false, highWaterMark: 1 << 20 }), decompressor, take);
+    if (decompressor === undefined) {
+      for await (const chunk of all) {
+        write(chunk);
+        source.recycle(chunk);
+      }
+    } else {
+      const compressed = Readable.from(all, { objectMode: false, highWaterMark: 1 << 20 });
+      await pipeline(compressed, decompressor, async (chunks: AsyncIterable<Buffer>) => {
+        for await (const chunk of chunks) write(chunk);
+      });
+    }
     parser.end();
   } catch (err) {
     throw explainDecompression(err);
@@ -144,6 +153,6 @@ function named<T>(path: Buffer, fn: () => T): T {
   try {
     return fn();
   } catch (err) {
-    throw explainSystemError(err, path.toString());
+    throw explainSystemError(err, path.toString(), 'lstat');
   }
 }

@@ -97,7 +97,7 @@ function finalTarget(root: RootedDir, path: Buffer): Buffer {
       closeFd(fd);
     }
   } catch (err) {
-    if (!isErrno(err, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw err;
+    if (!isErrno(err, 'ENOENT', 'ENOTDIR')) throw err;
     return brokenTarget(root, path.toString('latin1'));
   }
 }

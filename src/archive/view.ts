@@ -96,9 +96,20 @@ function assemble(plan: ViewPlan): number {
 
 function attach(root: RootedDir, mount: ViewMount, clone: number): void {
   const isDirectory = fs.fstatSync(clone).isDirectory();
-  makeMountPoint(root, mount.destination, isDirectory);
   if (mount.readOnly) setMountReadOnly(clone, mount.recursive && !mount.readOnlyTop);
-  const target = root.open(mount.destination, O.PATH);
+  let target: number;
+  try {
+    makeMountPoint(root, mount.destination, isDirectory);
+    target = root.open(mount.destination, O.PATH);
+  } catch (err) {
+    // The container has put something there by now on which nothing can be mounted: its files can be had all the same.
+    if (isErrno(err, 'ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO')) return;
+    throw err;
+  }
+  if (fs.fstatSync(target).isDirectory() !== isDirectory) {
+    closeFd(target);
+    return;
+  }
   try {
     attachMount(clone, target);
   } finally {

@@ -18,7 +18,7 @@ serveJobs<ArchiveJob, ArchiveResults>({
   put: ({ view, path, noOverwriteDirNonDir, owner }, context) =>
     withView(view, async (root) => {
       const request = { path: Buffer.from(path), noOverwriteDirNonDir, owner, ids: view.ids };
-      await put(root, request, context.input(), () => context.isCancelled());
+      await put(root, request, context);
       return undefined;
     }),
   export: ({ view }, context) =>

@@ -1,6 +1,6 @@
 /** Files in and out of containers: `docker cp` and `docker export`. */
-import { PassThrough, type Readable } from 'node:stream';
-import { ArchiveWorkers, type PathStat, type ViewMount, type ViewPlan } from '../archive/index.ts';
+import type { Readable } from 'node:stream';
+import { ArchiveWorkers, type PathStat, type ViewPlan } from '../archive/index.ts';
 import { conflict, isKind, messageOf, notFound, system } from '../errdefs/index.ts';
 import { isErrno, RootedDir } from '../linux/index.ts';
 import { resolveUser } from '../runtime/index.ts';
@@ -8,7 +8,8 @@ import type { LentMount } from '../snapshot/index.ts';
 import type { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
-import { containerPaths } from './paths.ts';
+import { type ContainerPaths, containerPaths } from './paths.ts';
+import type { ContainerRecord, MountRecord } from './types.ts';
 import { viewUserNamespace } from './user-namespace.ts';
 import { OpenSources } from './view-sources.ts';
 
@@ -33,11 +34,11 @@ export class FileService {
   }
 
   /** `HEAD /containers/{id}/archive`. @throws NotFound in Docker's words */
-  async stat(id: string, path: string): Promise<PathStat> {
+  async stat(id: string, path: Buffer): Promise<PathStat> {
     const container = this.#containers.get(id);
     using view = this.#view(container, true);
     try {
-      return await this.#workers.stat(view.plan, pathBytes(path));
+      return await this.#workers.stat(view.plan, path);
     } catch (err) {
       throw inDockersWords(err, path, id);
     }
@@ -46,13 +47,13 @@ export class FileService {
   /** `GET /containers/{id}/archive`. */
   async get(
     id: string,
-    path: string,
+    path: Buffer,
     { signal }: { signal: AbortSignal },
   ): Promise<{ stat: PathStat; stream: Readable }> {
     const container = this.#containers.get(id);
     const view = this.#view(container, true);
     try {
-      const { head, stream } = await this.#workers.get(view.plan, pathBytes(path), signal);
+      const { head, stream } = await this.#workers.get(view.plan, path, signal);
       stream.once('close', () => view[Symbol.dispose]());
       this.#deps.onEvent('archive-path', container.record);
       return { stat: head, stream };
@@ -63,23 +64,17 @@ export class FileService {
   }
 
   /** `PUT /containers/{id}/archive`: resolves when everything is extracted. */
-  async put(id: string, path: string, input: Readable, request: PutRequest): Promise<void> {
+  async put(id: string, path: Buffer, input: Readable, request: PutRequest): Promise<void> {
     const container = this.#containers.get(id);
     using view = this.#view(container, true);
-    // What is not read of a request must not break the connection that the answer goes through.
-    const body = input.pipe(new PassThrough({ highWaterMark: 1 << 18 }));
-    input.once('error', (err) => body.destroy(err));
     try {
-      await this.#workers.put(view.plan, pathBytes(path), body, {
+      await this.#workers.put(view.plan, path, input, {
         noOverwriteDirNonDir: !request.allowOverwriteDirWithFile,
         owner: request.copyUidGid ? ownerFor(container, view.plan.root) : undefined,
         signal: request.signal,
       });
     } catch (err) {
       throw inDockersWords(err, path, id);
-    } finally {
-      input.unpipe(body);
-      input.resume();
     }
     this.#deps.onEvent('extract-to-dir', container.record);
   }
@@ -121,12 +116,11 @@ export class FileService {
       const at = container.running ? paths.rootfs : undefined;
       lent = this.#deps.snapshots.lend(record.id, at, userns?.owner);
       const namespace = withMounts && container.running ? sources.namespace(record.state.pid) : undefined;
-      const mounts: ViewMount[] = withMounts
-        ? record.mounts
-            .map((mount) => sources.mount(mount, namespace !== undefined))
-            .filter((mount) => mount !== undefined)
-            .sort((a, b) => depth(a.destination) - depth(b.destination))
-        : [];
+      const asked = withMounts ? [...record.mounts, ...engineFiles(record, paths)] : [];
+      const mounts = asked
+        .map((mount) => sources.mount(mount, namespace !== undefined))
+        .filter((mount) => mount !== undefined)
+        .sort((a, b) => depth(a.destination) - depth(b.destination));
       const plan: ViewPlan = {
         root: lent.fd,
         readOnlyRoot: record.hostConfig.ReadonlyRootfs ?? false,
@@ -143,12 +137,25 @@ export class FileService {
   }
 }
 
-const depth = (path: string): number => path.split('/').length;
-
-/** A path of a request. What is no UTF-8 in it came percent-encoded and arrives as it is. */
-function pathBytes(path: string): Buffer {
-  return Buffer.from(path);
+/** The files that the engine mounts into each container, where the user has not mounted something else. */
+function engineFiles(record: ContainerRecord, paths: ContainerPaths): MountRecord[] {
+  const files: [destination: string, source: string][] = [
+    ['/etc/resolv.conf', paths.resolvConf],
+    ['/etc/hostname', paths.hostname],
+    ['/etc/hosts', paths.hosts],
+  ];
+  return files
+    .filter(([destination]) => record.mounts.every((mount) => mount.destination !== destination))
+    .map(([destination, source]) => ({
+      type: 'bind',
+      source,
+      destination,
+      readOnly: record.hostConfig.ReadonlyRootfs ?? false,
+      mode: '',
+    }));
 }
+
+const depth = (path: string): number => path.split('/').length;
 
 /** With `copyUIDGID` files belong to the user the container runs as, as in Docker: `-a` of the command line. */
 function ownerFor({ record }: Container, root: number): { uid: number; gid: number } | undefined {
@@ -159,7 +166,7 @@ function ownerFor({ record }: Container, root: number): { uid: number; gid: numb
 }
 
 /** Paths that lead nowhere are told with the container's name; other errors of the kernel's are 500, as in Docker. */
-function inDockersWords(err: unknown, path: string, id: string): unknown {
+function inDockersWords(err: unknown, path: Buffer, id: string): unknown {
   if (isErrno(err, 'ENOENT')) {
     return notFound(`Could not find the file ${path} in container ${id}`, { cause: err });
   }

@@ -69,6 +69,21 @@ export function tryOpenInRoot(rootFd: number, path: Name, flags: number, mode = 
   }
 }
 
+const RESOLVE_NO_XDEV = 1;
+const RESOLVE_NO_MAGICLINKS = 2;
+
+/**
+ * Opens one entry of the directory `dirfd`; `EXDEV` when something is mounted on it. Throws SyscallError.
+ */
+export function openWithoutCrossing(dirfd: number, name: Name, flags: number): number {
+  howWords[2] = BigInt(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS);
+  try {
+    return openInRoot(dirfd, name, flags);
+  } finally {
+    howWords[2] = BigInt(RESOLVE_IN_ROOT);
+  }
+}
+
 /** The parent directory of a path, opened with `O_PATH`, and the last component, both for the `*At` functions. */
 export interface Parent {
   /** Yours: close it with `closeFd`. */

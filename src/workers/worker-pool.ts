@@ -6,20 +6,21 @@ import type { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { cancelled, system } from '../errdefs/index.ts';
 import { trimMemory } from '../linux/index.ts';
+import { Feeder } from './feeder.ts';
 import { OutputStream } from './output-stream.ts';
-import { type FromWorker, fromWire, type ToWorker, toWire } from './worker-protocol.ts';
+import { type FromWorker, fromWire, type ToWorker } from './worker-protocol.ts';
 
 const IDLE_MS = 1000;
-/** Chunks of a stream that are under way to a worker at once. */
-const CREDITS = 16;
 /** A worker needs less than a tenth of it; what it works on may not make it take more. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 };
 
 export interface JobOptions {
   signal?: AbortSignal | undefined;
   onProgress?: ((bytes: number) => void) | undefined;
-  /** The bytes of a job whose source is `stream`. */
+  /** The job's input. */
   stream?: Readable | undefined;
+  /** The input is not destroyed when the job ends before it: it is a request whose answer goes the same way. */
+  leaveOpen?: boolean | undefined;
 }
 
 /** What is known of a job's output before its first byte, and the output. */
@@ -46,6 +47,7 @@ interface Pending {
   onProgress: ((bytes: number) => void) | undefined;
   /** Called when the worker wants one more chunk. */
   pull: (() => void) | undefined;
+  recycle: ((memory: ArrayBuffer) => void) | undefined;
   onHead: ((head: unknown) => void) | undefined;
   onOutput: ((chunk: Uint8Array) => void) | undefined;
 }
@@ -144,17 +146,18 @@ export class WorkerPool<J extends { type: string }, R extends Record<J['type'], 
           reject,
           onProgress,
           pull: feeder && (() => feeder?.credit()),
+          recycle: feeder && ((memory) => feeder?.recycle(memory)),
           onHead: output?.head,
           onOutput: output?.output,
         });
         output?.ready((count) => post({ type: 'credit', id, count }));
         post({ type: 'start', id, job });
-        void feeder?.run();
+        feeder?.run();
         signal?.addEventListener('abort', onAbort, { once: true });
       });
     } finally {
       signal?.removeEventListener('abort', onAbort);
-      feeder?.stop();
+      feeder?.stop(options.leaveOpen ?? false);
       slot.jobs.delete(id);
       this.#rest(slot);
     }
@@ -223,56 +226,9 @@ function onMessage(slot: Slot, message: FromWorker): void {
   if (!job) return;
   if (message.type === 'pull') job.pull?.();
   else if (message.type === 'progress') job.onProgress?.(message.bytes);
+  else if (message.type === 'recycle') job.recycle?.(message.memory);
   else if (message.type === 'head') job.onHead?.(message.head);
   else if (message.type === 'output') job.onOutput?.(message.chunk);
   else if (message.type === 'done') job.resolve(message.result);
   else job.reject(fromWire(message.error));
-}
-
-/** Sends a stream's chunks to a worker, only as many as it has asked for. */
-class Feeder {
-  readonly #stream: Readable;
-  readonly #id: number;
-  readonly #post: (message: ToWorker, transfer?: ArrayBuffer[]) => void;
-  #credits = CREDITS;
-  #wake: (() => void) | undefined;
-  #stopped = false;
-
-  constructor(stream: Readable, id: number, post: (message: ToWorker, transfer?: ArrayBuffer[]) => void) {
-    this.#stream = stream;
-    this.#id = id;
-    this.#post = post;
-  }
-
-  credit(): void {
-    this.#credits++;
-    this.#wake?.();
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#stream.destroy();
-    this.#wake?.();
-  }
-
-  async run(): Promise<void> {
-    const id = this.#id;
-    this.#stream.on('error', () => {}); // one that comes after the loop is nobody's business any more
-    try {
-      for await (const chunk of this.#stream as AsyncIterable<Uint8Array>) {
-        while (this.#credits === 0 && !this.#stopped) {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-        }
-        if (this.#stopped) return;
-        this.#credits--;
-        const copy = new Uint8Array(chunk); // the chunk may lie in memory that is shared with others
-        this.#post({ type: 'chunk', id, chunk: copy }, [copy.buffer]);
-      }
-      this.#post({ type: 'end', id, error: undefined });
-    } catch (err) {
-      if (!this.#stopped) this.#post({ type: 'end', id, error: toWire(err) });
-    }
-  }
 }

@@ -4,6 +4,9 @@ import { type ErrorKind, kindOf, messageOf, WharfError } from '../errdefs/index.
 /** Chunks of an output stream that are under way to the main thread at once. */
 export const OUTPUT_CREDITS = 8;
 
+/** Bytes of the memory that a piece of input comes in. */
+export const PIECE = 1 << 18;
+
 export type ToWorker =
   | { type: 'start'; id: number; job: { type: string } }
   /** A piece of the input. */
@@ -16,6 +19,8 @@ export type ToWorker =
 export type FromWorker =
   /** One more chunk of input, please. */
   | { type: 'pull'; id: number }
+  /** Memory of the input that is free again. */
+  | { type: 'recycle'; id: number; memory: ArrayBuffer }
   | { type: 'progress'; id: number; bytes: number }
   /** What is known before the first byte of output. */
   | { type: 'head'; id: number; head: unknown }

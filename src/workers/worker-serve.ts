@@ -1,7 +1,14 @@
 /** The worker's side: takes jobs, runs their handlers, several at a time when they wait. */
 import { parentPort } from 'node:worker_threads';
 import { cancelled } from '../errdefs/index.ts';
-import { type FromWorker, fromWire, OUTPUT_CREDITS, type ToWorker, toWire } from './worker-protocol.ts';
+import {
+  type FromWorker,
+  fromWire,
+  OUTPUT_CREDITS,
+  PIECE,
+  type ToWorker,
+  toWire,
+} from './worker-protocol.ts';
 
 /** What a handler has to do with the one who asked. */
 export interface JobContext {
@@ -10,6 +17,8 @@ export interface JobContext {
   progress(bytes: number): void;
   /** The job's stream, once only. Empty chunks only give the chance to look whether it was cancelled. */
   input(): AsyncGenerator<Buffer, void, void>;
+  /** Gives back a piece of the input that nobody looks at any more: fresh memory costs as much as a copy. */
+  recycle(chunk: Buffer): void;
   /** Says what is known before the output begins. Once. */
   head(value: unknown): void;
   /**
@@ -64,6 +73,11 @@ class RunningJob implements JobContext {
 
   input(): AsyncGenerator<Buffer, void, void> {
     return this.#source.read();
+  }
+
+  recycle({ buffer: memory }: Buffer): void {
+    if (!(memory instanceof ArrayBuffer) || memory.byteLength < PIECE) return;
+    this.#post({ type: 'recycle', id: this.#id, memory }, [memory]);
   }
 
   head(value: unknown): void {

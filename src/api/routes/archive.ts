@@ -59,8 +59,8 @@ export function archiveRoutes(backends: Backends): Route[] {
   ];
 }
 
-function pathOf(r: ApiRequest): string {
-  const path = r.query.get('path');
+function pathOf(r: ApiRequest): Buffer {
+  const path = r.query.bytes('path');
   if (path === undefined) throw invalidParameter('bad parameter: path cannot be empty');
   return path;
 }
