@@ -157,6 +157,20 @@ export interface CommitOptions {
   config?: ContainerConfig;
 }
 
+/** The answer of `GET /wharf/containers/{id}/explain`. */
+export interface ContainerExplanation {
+  Id: string;
+  Name: string;
+  Status: string;
+  /** Absent without a health check. */
+  Health?: string;
+  Summary: string;
+  /** The most telling first. */
+  Findings: { Code: string; Text: string; Evidence: string[]; Try: string[] }[];
+  /** The last lines of its log. */
+  Log: string[];
+}
+
 export interface ContainerBackend {
   list(options: ContainerListOptions): Awaitable<ContainerSummary[]>;
   inspect(id: string, options: { size: boolean }): Awaitable<ContainerInspect>;
@@ -174,6 +188,8 @@ export interface ContainerBackend {
     options: { force: boolean; volumes: boolean; link: boolean; client: string },
   ): Awaitable<void>;
   wait(id: string, condition: WaitCondition, signal: AbortSignal): Awaitable<PendingWait>;
+  /** Beyond Docker: why it is not running or not healthy. */
+  explain?(id: string): Awaitable<ContainerExplanation>;
   resize(id: string, size: { height: number; width: number }): Awaitable<void>;
   /** Returns at once also for a container that is not started yet. */
   attach(id: string, options: AttachOptions): Awaitable<AttachedStream>;

@@ -12,6 +12,8 @@ interface Coverage {
   partly?: string;
   /** The engine has no backend for it yet: 501 until it has. */
   missing?: true;
+  /** Docker has none such. */
+  beyond?: true;
   /** Why it is not done at all. */
   refused?: string;
 }
@@ -55,6 +57,7 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
   ['ContainerArchive', { needs: 'containers.getArchive?' }],
   ['PutContainerArchive', { needs: 'containers.putArchive?' }],
   ['ContainerPrune', { needs: 'containers.prune?' }],
+  ['ContainerExplain', { needs: 'containers.explain?', beyond: true }],
   ['CheckpointList', { refused: EXPERIMENTAL }],
   ['CheckpointCreate', { refused: EXPERIMENTAL }],
   ['CheckpointDelete', { refused: EXPERIMENTAL }],
@@ -146,7 +149,8 @@ export function absentOperations(backends: Backends): string[] {
   });
 }
 
-function statusOf({ partly, missing, refused }: Coverage): string {
+function statusOf({ partly, missing, refused, beyond }: Coverage): string {
+  if (beyond) return 'beyond Docker';
   if (refused) return `refused: ${refused}`;
   if (missing) return 'not yet: 501';
   return partly ? `partly: ${partly}` : 'done';

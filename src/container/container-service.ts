@@ -21,6 +21,7 @@ import type { ContainerDeps } from './deps.ts';
 import { makeContainerDirectories } from './directories.ts';
 import { rememberEndpoint } from './endpoints.ts';
 import { ExecService } from './exec.ts';
+import { ExplainService } from './explain/explain.ts';
 import { FileService } from './files.ts';
 import { HealthService } from './health.ts';
 import { type ContainerInspect, inspectContainer } from './inspect.ts';
@@ -60,6 +61,7 @@ export class ContainerService {
   readonly updates: UpdateService;
   readonly files: FileService;
   readonly health: HealthService;
+  readonly explanations: ExplainService;
   readonly #deps: ContainerDeps;
   readonly #containers: ContainerStore<Container>;
   readonly #lifecycle: Lifecycle;
@@ -84,6 +86,17 @@ export class ContainerService {
     this.stats = new StatsService(deps, this.#containers);
     this.updates = new UpdateService(deps, this.#containers);
     this.files = new FileService(deps, this.#containers);
+    this.explanations = new ExplainService(deps, this.#containers, (id, tail, signal) =>
+      this.logs(id, {
+        stdout: true,
+        stderr: true,
+        follow: false,
+        timestamps: false,
+        details: false,
+        tail,
+        signal,
+      }),
+    );
     this.health = new HealthService(deps, this.#containers, this.execs, (container) => {
       this.#lifecycle.endUnhealthy(container).catch((err: unknown) => {
         deps.log.warn(`container ${container.id}: unhealthy, not restarted: ${messageOf(err)}`);

@@ -161,6 +161,7 @@ export class Lifecycle {
       status: 'exited',
       pid: 0,
       exitCode: exit.exitCode,
+      signal: exit.signal,
       finishedAt: exit.exitedAt,
     });
     if (exit.unknown) record.state.ending = { by: 'lost', at: exit.exitedAt };

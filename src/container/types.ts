@@ -80,6 +80,8 @@ export interface StateRecord {
   finishedAt: string;
   /** The user asked for the stop; restart policies respect it. */
   manuallyStopped: boolean;
+  /** The signal that ended its first process. */
+  signal?: number;
   /** Of the present run, or of the last one. */
   ending?: Ending;
   /** Of the machine, when the run began (/proc/sys/kernel/random/boot_id). */

@@ -25,6 +25,7 @@ export function engineBackends(engine: Engine) {
       rename: containers.rename.bind(containers),
       remove: containers.remove.bind(containers),
       wait: containers.wait.bind(containers),
+      explain: containers.explanations.explain.bind(containers.explanations),
       resize: containers.resize.bind(containers),
       attach: containers.attach.bind(containers),
       logs: containers.logs.bind(containers),

@@ -28,6 +28,7 @@ export * from './netns.ts';
 export * from './netns-lock.ts';
 export * from './nftables.ts';
 export { lastOomVictim } from './oom-log.ts';
+export * from './port-holder.ts';
 export * from './proc-stat.ts';
 export * from './process.ts';
 export { removeTreeAt } from './remove-tree.ts';

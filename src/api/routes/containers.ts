@@ -156,6 +156,12 @@ export function containerRoutes(backends: Backends): Route[] {
       handler: (r) => wait(r, containers()),
     },
     {
+      operation: 'ContainerExplain',
+      method: 'GET',
+      path: '/wharf/containers/{id}/explain',
+      handler: async (r) => r.json(200, await optional(containers(), 'explain')(r.param('id'))),
+    },
+    {
       operation: 'ContainerPrune',
       method: 'POST',
       path: '/containers/prune',

@@ -38,6 +38,11 @@ export const ENTRIES: readonly Entry[] = [
     load: async () => (await import('./container/exec.ts')).exec,
   },
   {
+    paths: both('explain'),
+    short: 'Explain why a container is not running or not healthy',
+    load: async () => (await import('./container/explain.ts')).explain,
+  },
+  {
     paths: both('export'),
     short: "Export a container's filesystem as a tar archive",
     load: async () => (await import('./container/export.ts')).exportContainer,
