@@ -110,6 +110,15 @@ export function joinById(hostConfig: HostConfig, idOf: (container: string) => st
   }
 }
 
+/** Docker looks for these at creation, for the one of `--network` at the start. @throws InvalidParameter */
+export function checkJoins({ PidMode, IpcMode }: HostConfig, exists: (container: string) => boolean): void {
+  for (const mode of [PidMode, IpcMode]) {
+    if (!mode?.startsWith(JOIN)) continue;
+    const name = mode.slice(JOIN.length);
+    if (!exists(name)) throw invalidParameter(`No such container: ${name}`);
+  }
+}
+
 /** Docker's rules for what of the image's config shows through (moby daemon/commit.go `merge`). */
 function mergeConfig(request: ContainerConfig, image: ImageFacts['config']): ContainerConfig {
   const config: ContainerConfig = { ...request };

@@ -6,7 +6,7 @@ import { MASKED_PATHS, READONLY_PATHS } from '../runtime/index.ts';
 import { Container } from './container.ts';
 import type { ContainerStore } from './container-store.ts';
 import { makeVolumes } from './copy-up.ts';
-import { joinById, makeRecord } from './create.ts';
+import { checkJoins, joinById, makeRecord } from './create.ts';
 import type { ContainerDeps } from './deps.ts';
 import { healthWarnings } from './health.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -57,6 +57,7 @@ export class Creation {
     joinById(record.hostConfig, (joined) => this.#containers.find(joined)?.id);
     const links = resolveLinks(record.hostConfig, (linked) => this.#containers.find(linked));
     if (links.length > 0) record.links = links;
+    checkJoins(record.hostConfig, (joined) => this.#containers.find(joined) !== undefined);
     checkUserNamespace(deps, record.hostConfig);
     this.#lifecycle.logs.check(record);
     if ((record.hostConfig.StorageOpt && Object.keys(record.hostConfig.StorageOpt).length) || 0) {

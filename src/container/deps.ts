@@ -49,6 +49,13 @@ export interface ContainerLog {
   error(message: string): void;
 }
 
+/** The daemon's `--seccomp-profile` and `--no-new-privileges`. */
+export interface SecurityDefaults {
+  /** `unconfined`, or a profile's JSON; without it the built-in one. */
+  seccompProfile?: string;
+  noNewPrivileges?: boolean;
+}
+
 export interface ContainerDeps {
   store: Store;
   dataRoot: string;
@@ -69,6 +76,8 @@ export interface ContainerDeps {
   init: boolean;
   /** Devices that CDI describes. */
   cdi: CdiRegistry;
+  /** Of containers that do not say. */
+  security?: SecurityDefaults;
   /** The ids of containers in user namespaces (`--userns-remap`). */
   idMap?: IdMap | undefined;
   snapshots: ContainerSnapshots;

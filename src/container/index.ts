@@ -6,7 +6,13 @@ export type { AttachRequest } from './attach.ts';
 export { type CgroupDriver, checkCgroupParent } from './cgroup.ts';
 export { ContainerService, type LogRequest } from './container-service.ts';
 export type { ImageFacts } from './create.ts';
-export type { ContainerDeps, ContainerLog, ContainerSnapshots, RuntimeConfig } from './deps.ts';
+export type {
+  ContainerDeps,
+  ContainerLog,
+  ContainerSnapshots,
+  RuntimeConfig,
+  SecurityDefaults,
+} from './deps.ts';
 export type { ExecService, ExecStartRequest } from './exec.ts';
 export type { Explanation, Finding } from './explain/finding.ts';
 export type { ContainerInspect } from './inspect.ts';

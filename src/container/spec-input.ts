@@ -1,6 +1,6 @@
 /** A container in the terms of the runtime room: what its OCI config is made of. */
 import { readFileSync } from 'node:fs';
-import { conflict, isKind, notFound } from '../errdefs/index.ts';
+import { conflict, invalidParameter, isKind, notFound } from '../errdefs/index.ts';
 import { lastInside, RootedDir } from '../linux/index.ts';
 import {
   execProcess,
@@ -26,21 +26,41 @@ export function joinedNamespaces(
   find: (id: string) => Container | undefined,
 ): JoinedNamespaces {
   const { NetworkMode, PidMode, IpcMode } = record.hostConfig;
-  const path = (mode: string | undefined, name: string): string | undefined => {
-    if (!mode?.startsWith('container:')) return undefined;
-    const other = find(mode.slice('container:'.length));
-    if (!other) throw notFound(`No such container: ${mode.slice('container:'.length)}`);
+  return {
+    network: joined('network', NetworkMode, find),
+    pid: joined('pid', PidMode, find),
+    ipc: joined('ipc', IpcMode, find),
+  };
+}
+
+/** Docker has other words for each kind. */
+function joined(
+  kind: 'network' | 'pid' | 'ipc',
+  mode: string | undefined,
+  find: (id: string) => Container | undefined,
+): string | undefined {
+  if (!mode?.startsWith('container:')) return undefined;
+  const name = mode.slice('container:'.length);
+  const other = find(name);
+  if (kind === 'network') {
+    if (!other) throw notFound(`No such container: ${name}`);
     if (!other.running) {
+      const { name: ofOther, state } = other.record;
       throw conflict(
-        `cannot join ${name} namespace of a non running container: container ${other.id} is ${other.record.state.status}`,
+        `cannot join network namespace of a non running container: container ${ofOther} is ${state.status}`,
       );
     }
-    if (name === 'ipc' && other.record.hostConfig.IpcMode !== 'shareable') {
-      throw conflict(`non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
-    }
-    return `/proc/${other.record.state.pid}/ns/${name}`;
-  };
-  return { network: path(NetworkMode, 'net'), pid: path(PidMode, 'pid'), ipc: path(IpcMode, 'ipc') };
+    return `/proc/${other.record.state.pid}/ns/net`;
+  }
+  const failed = `failed to join ${kind.toUpperCase()} namespace: `;
+  if (!other) throw invalidParameter(`${failed}No such container: ${name}`);
+  if (!other.running) throw conflict(`${failed}container ${other.id} is not running`);
+  if (kind === 'ipc' && other.record.hostConfig.IpcMode !== 'shareable') {
+    throw invalidParameter(
+      `${failed}container ${other.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+    );
+  }
+  return `/proc/${other.record.state.pid}/ns/${kind}`;
 }
 
 /** The container whose namespace `record` joins, if it does; checked by {@link joinedNamespaces}. */
@@ -78,6 +98,7 @@ export function containerSpec(
     cgroupsPath: runtimeCgroupsPath(deps, record),
     annotations: driverAnnotations(deps, record),
     initPath: deps.initPath,
+    ...deps.security,
     init: deps.init,
     linkEnv: run.linkEnv,
     cdi: deps.cdi,
@@ -98,6 +119,7 @@ export function createWarnings(deps: ContainerDeps, record: ContainerRecord): st
       mounts: [],
       cgroupsPath: runtimeCgroupsPath(deps, record),
       initPath: deps.initPath,
+      ...deps.security,
     }).warnings;
   } catch (err) {
     // A device may appear before the start; Docker looks for it then, too.

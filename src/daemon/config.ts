@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type EngineConfig, logDefaults } from '../engine/index.ts';
+import { type EngineConfig, logDefaults, securityDefaults } from '../engine/index.ts';
 import { invalidParameter } from '../errdefs/index.ts';
 import type { Settings } from './flags.ts';
 
@@ -69,6 +69,7 @@ export function daemonConfig(settings: Settings): DaemonConfig {
       labels: list('label'),
       logDefaults: logDefaults(text('log-driver', 'json-file'), parseOptions('log-opt', settings['log-opt'])),
       liveRestore: settings['live-restore'] === true,
+      ...securityDefaults(text('seccomp-profile', ''), settings['no-new-privileges'] === true),
       ...(settings['userns-remap'] ? { usernsRemap: text('userns-remap', '') } : {}),
       debug,
       shimPath: program(

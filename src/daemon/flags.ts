@@ -124,6 +124,18 @@ export const SETTINGS: readonly Setting[] = [
     help: 'Containers run on when the daemon is stopped',
   },
   {
+    flag: 'seccomp-profile',
+    key: 'seccomp-profile',
+    kind: 'string',
+    help: 'Seccomp profile of containers that name none: a file, builtin or unconfined (default builtin)',
+  },
+  {
+    flag: 'no-new-privileges',
+    key: 'no-new-privileges',
+    kind: 'boolean',
+    help: 'Containers cannot gain privileges, unless they say no-new-privileges=false',
+  },
+  {
     flag: 'userns-remap',
     key: 'userns-remap',
     kind: 'string',

@@ -1,6 +1,6 @@
 /** What the daemon was told, checked: the engine's settings. */
 
-import type { CgroupDriver, RuntimeConfig } from '../container/index.ts';
+import type { CgroupDriver, RuntimeConfig, SecurityDefaults } from '../container/index.ts';
 import type { RegistryConfig } from '../distribution/index.ts';
 import type { LogConfig } from '../logging/index.ts';
 import type { AddressPool } from '../network/index.ts';
@@ -30,6 +30,9 @@ export interface EngineConfig {
   /** Log driver and options of containers that name none. */
   logDefaults: LogConfig;
   liveRestore: boolean;
+  /** What `info` calls the daemon's seccomp profile: `builtin`, `unconfined` or its path. */
+  seccompProfileName: string;
+  security: SecurityDefaults;
   /** `--userns-remap`: `default`, `user`, `user:group`, `uid` or `uid:gid`. */
   usernsRemap?: string;
   debug: boolean;

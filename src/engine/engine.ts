@@ -19,6 +19,7 @@ import { engineId, machineWarnings, systemInfo, systemVersion } from './info.ts'
 import { reloadConfig } from './reload.ts';
 import { checkRemap, remapIds } from './remap.ts';
 import { claimRoots } from './root-lock.ts';
+import { securityWarnings } from './security.ts';
 
 type DiskUsageType = 'container' | 'image' | 'volume' | 'build-cache';
 
@@ -45,7 +46,7 @@ export class Engine {
     this.#cgroups = chooseCgroupDriver(config, log);
     const { dataRoot, execRoot } = config;
     this.#id = engineId(dataRoot);
-    this.#warnings = machineWarnings();
+    this.#warnings = [...machineWarnings(), ...securityWarnings(config)];
     this.#cdi = new CdiRegistry(config.cdiSpecDirs);
     const repair = ensureHybridUsable();
     for (const controller of repair.mounted) {
@@ -120,6 +121,7 @@ export class Engine {
       init: config.init,
       cdi: this.#cdi,
       idMap: this.#idMap,
+      security: config.security,
       snapshots: {
         prepare: (key, diffIds) => this.#snapshots.prepare(key, diffIds, { initFiles: true }),
         mount: (key, target, owner) => this.#snapshots.mount(key, target, owner),

@@ -21,6 +21,7 @@ import {
 import { LOG_DRIVERS } from '../logging/index.ts';
 import type { CdiRegistry } from '../runtime/index.ts';
 import type { EngineConfig } from './config.ts';
+import { securityOptions } from './security.ts';
 import { VERSION } from './version.ts';
 
 const run = promisify(execFile);
@@ -134,11 +135,7 @@ export function systemInfo({
     ContainerdCommit: { ID: '' },
     RuncCommit: { ID: '' },
     InitCommit: { ID: '' },
-    SecurityOptions: [
-      'name=seccomp,profile=builtin',
-      ...(remapped ? ['name=userns'] : []),
-      ...(v2 ? ['name=cgroupns'] : []),
-    ],
+    SecurityOptions: securityOptions(config, { remapped, cgroupns: v2 }),
     CDISpecDirs: [...cdi.dirs],
     DiscoveredDevices: found.devices.map((ID) => ({ Source: 'cdi', ID })),
     Warnings: [...warnings, ...found.warnings],

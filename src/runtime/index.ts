@@ -24,6 +24,7 @@ export { deleteRuntimeState, type RuntimeContainer } from './runtime-delete.ts';
 export { RuntimeError } from './runtime-error.ts';
 export { updateByRuntime } from './runtime-update.ts';
 export { customSeccomp, defaultSeccomp } from './seccomp.ts';
+export { parseSeccompProfile } from './seccomp-profile.ts';
 export { parseSecurityOpts, type SecurityOptions } from './security-opt.ts';
 export { connectShim, readExit, startShim } from './shim-client.ts';
 export type {

@@ -48,12 +48,39 @@ function natural(value: unknown, what: string): number {
     : fail(`${what} is no natural number`);
 }
 
-const ACTION = /^SCMP_ACT_[A-Z_]+$/;
+/** seccomp(2), by libseccomp's names. KILL is KILL_THREAD. */
+const ACTIONS = [
+  'KILL',
+  'KILL_PROCESS',
+  'KILL_THREAD',
+  'TRAP',
+  'ERRNO',
+  'TRACE',
+  'ALLOW',
+  'LOG',
+  'NOTIFY',
+].map((name) => `SCMP_ACT_${name}`);
+const OPERATORS = ['NE', 'LT', 'LE', 'EQ', 'GE', 'GT', 'MASKED_EQ'].map((name) => `SCMP_CMP_${name}`);
+const ARCHES =
+  'X86 X86_64 X32 ARM AARCH64 MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PPC PPC64 PPC64LE RISCV64 S390 S390X LOONGARCH64 M68K SH SHEB PARISC PARISC64'
+    .split(' ')
+    .map((name) => `SCMP_ARCH_${name}`);
 
-function action(value: unknown, what: string): string {
-  const name = text(value, what);
-  return ACTION.test(name) ? name : fail(`${what}: unknown action ${name}`);
+/** A listener decides about the call (man 2 seccomp_unotify). */
+export const NOTIFY = 'SCMP_ACT_NOTIFY';
+
+/** runc's words. */
+function oneOf(known: readonly string[], kind: string): (value: unknown, what: string) => string {
+  return (value, what) => {
+    const name = text(value ?? '', what);
+    if (known.includes(name)) return name;
+    throw invalidParameter(`string ${name} is not a valid ${kind} for seccomp`);
+  };
 }
+
+const action = oneOf(ACTIONS, 'action');
+const operator = oneOf(OPERATORS, 'operator');
+const architecture = oneOf(ARCHES, 'arch');
 
 function optional<K extends string, T>(
   key: K,
@@ -65,40 +92,51 @@ function optional<K extends string, T>(
   return { [key]: read(value, what) } as Partial<Record<K, T>>;
 }
 
-/** @throws invalidParameter telling what is wrong where */
-export function parseSeccompProfile(json: string): SeccompProfile {
+/** Undefined when the profile says nothing: Docker takes that for `unconfined`. @throws invalidParameter telling what is wrong where */
+export function parseSeccompProfile(json: string): SeccompProfile | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(json);
   } catch (err) {
     return fail(err instanceof Error ? err.message : String(err));
   }
+  if (parsed === null) return undefined;
   const profile = object(parsed, 'the profile');
+  if (!profile.defaultAction && list(profile.syscalls, 'syscalls', (rule) => rule).length === 0)
+    return undefined;
   const strings = (value: unknown, what: string): string[] => list(value, what, text);
-  return {
+  const read: SeccompProfile = {
     defaultAction: action(profile.defaultAction, 'defaultAction'),
     ...optional('defaultErrnoRet', profile.defaultErrnoRet, 'defaultErrnoRet', natural),
-    ...optional('architectures', profile.architectures, 'architectures', strings),
+    ...optional('architectures', profile.architectures, 'architectures', (value, what) =>
+      list(value, what, architecture),
+    ),
     ...optional('flags', profile.flags, 'flags', strings),
     ...optional('listenerPath', profile.listenerPath, 'listenerPath', text),
     ...optional('listenerMetadata', profile.listenerMetadata, 'listenerMetadata', text),
     archMap: list(profile.archMap, 'archMap', (item, what) => {
       const entry = object(item, what);
       return {
-        architecture: text(entry.architecture, `${what}.architecture`),
-        subArchitectures: strings(entry.subArchitectures, `${what}.subArchitectures`),
+        architecture: architecture(entry.architecture, `${what}.architecture`),
+        subArchitectures: list(entry.subArchitectures, `${what}.subArchitectures`, architecture),
       };
     }),
     syscalls: list(profile.syscalls, 'syscalls', parseRule),
   };
+  const notifies = [read.defaultAction, ...read.syscalls.map(({ rule }) => rule.action)].includes(NOTIFY);
+  if (notifies && !read.listenerPath) throw invalidParameter('listenerPath is not set');
+  return read;
 }
 
 function parseRule(value: unknown, what: string): ProfileRule {
   const rule = object(value, what);
   const names = list(rule.names, `${what}.names`, text);
   if (rule.name !== undefined && rule.name !== '') {
-    if (names.length > 0)
-      fail("both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'");
+    if (names.length > 0) {
+      throw invalidParameter(
+        "both 'name' and 'names' are specified in the seccomp profile, use either 'name' or 'names'",
+      );
+    }
     names.push(text(rule.name, `${what}.name`));
   }
   const args = list(rule.args, `${what}.args`, parseArg);
@@ -117,9 +155,12 @@ function parseRule(value: unknown, what: string): ProfileRule {
 function parseArg(value: unknown, what: string): SeccompArg {
   const arg = object(value, what);
   const index = natural(arg.index ?? 0, `${what}.index`);
-  const op = text(arg.op, `${what}.op`);
-  if (index > 5) fail(`${what}.index is above 5`);
-  if (!/^SCMP_CMP_(NE|LT|LE|EQ|GE|GT|MASKED_EQ)$/.test(op)) fail(`${what}.op: unknown operator ${op}`);
+  const op = operator(arg.op, `${what}.op`);
+  if (index > 5) {
+    throw invalidParameter(
+      `error creating seccomp syscall condition: syscalls only have up to 6 arguments (${index} given)`,
+    );
+  }
   return {
     index,
     value: natural(arg.value ?? 0, `${what}.value`),
@@ -138,7 +179,10 @@ function parseFilter(value: unknown, what: string): RuleFilter {
 }
 
 function parseKernel(value: unknown, what: string): readonly [number, number] {
-  const match = /^(\d+)\.(\d+)$/.exec(text(value, `${what}.minKernel`));
-  if (match === null) return fail(`${what}.minKernel: invalid kernel version`);
+  const given = text(value, `${what}.minKernel`);
+  const match = /^(\d+)\.(\d+)$/.exec(given);
+  if (match === null) {
+    return fail(`invalid kernel version: ${JSON.stringify(given)}, expected "<kernel>.<major>"`);
+  }
   return [Number(match[1]), Number(match[2])];
 }

@@ -86,21 +86,43 @@ test('a profile of the user’s', { skip: !available }, () => {
       { names: ['fchmodat2'], action: 'SCMP_ACT_ERRNO', includes: { minKernel: '4.8' } },
     ],
   });
-  const { bpf, spec } = customSeccomp(profile, []);
+  const { bpf, spec } = customSeccomp(profile, [])!;
   assert.deepEqual(spec.architectures, ['SCMP_ARCH_X86_64']);
   assert.equal(run(bpf, 83), 0x0005001c); // mkdir: ENOSPC
   assert.equal(run(bpf, 161), EPERM);
   assert.equal(run(bpf, 452), EPERM);
   assert.equal(run(bpf, 0), ALLOW);
   assert.equal(run(bpf, 600), ALLOW); // the default is to allow
-  assert.equal(run(customSeccomp(profile, ['CAP_SYS_CHROOT']).bpf, 161), ALLOW);
+  assert.equal(run(customSeccomp(profile, ['CAP_SYS_CHROOT'])!.bpf, 161), ALLOW);
+});
+
+test('a profile that says nothing is none, as in Docker', () => {
+  for (const json of ['null', '{}', '{"syscalls":[]}']) assert.equal(customSeccomp(json, []), undefined);
+});
+
+test('a listener is the runtime’s to connect: the filter is not compiled here', () => {
+  const profile = { defaultAction: 'SCMP_ACT_ALLOW', listenerPath: '/run/agent', listenerMetadata: 'x' };
+  const { bpf, spec } = customSeccomp(JSON.stringify(profile), [])!;
+  assert.equal(bpf, undefined);
+  assert.deepEqual([spec.listenerPath, spec.listenerMetadata], ['/run/agent', 'x']);
 });
 
 test('profiles that are none', () => {
   for (const [json, message] of [
     ['{', /Decoding seccomp profile failed/],
     ['[]', /no object/],
-    ['{"defaultAction":"ALLOW"}', /unknown action/],
+    ['{"defaultAction":"ALLOW"}', /string ALLOW is not a valid action for seccomp/],
+    ['{"syscalls":[{"names":["a"],"action":"SCMP_ACT_KILL"}]}', /string {2}is not a valid action/],
+    ['{"defaultAction":"SCMP_ACT_NOTIFY"}', /listenerPath is not set/],
+    ['{"defaultAction":"SCMP_ACT_ALLOW","architectures":["X86"]}', /string X86 is not a valid arch/],
+    [
+      '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"a","action":"SCMP_ACT_KILL","args":[{"index":0,"op":"EQ"}]}]}',
+      /string EQ is not a valid operator/,
+    ],
+    [
+      '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"a","action":"SCMP_ACT_KILL","includes":{"minKernel":"five"}}]}',
+      /invalid kernel version: "five", expected "<kernel>.<major>"/,
+    ],
     ['{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":[1],"action":"SCMP_ACT_KILL"}]}', /no string/],
     [
       '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"a","names":["b"],"action":"SCMP_ACT_KILL"}]}',
@@ -108,7 +130,7 @@ test('profiles that are none', () => {
     ],
     [
       '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"name":"a","action":"SCMP_ACT_KILL","args":[{"index":9,"op":"SCMP_CMP_EQ"}]}]}',
-      /above 5/,
+      /up to 6 arguments \(9 given\)/,
     ],
   ] as const) {
     assert.throws(() => customSeccomp(json, []), { message, kind: 'InvalidParameter' });

@@ -36,8 +36,9 @@ function cached(key: string, make: () => SpecSeccomp): ContainerSeccomp {
   const known = cache.get(key);
   if (known !== undefined) return known;
   const spec = make();
-  // A filter that notifies a listener needs the runtime's part in it.
-  const bpf = spec.flags === undefined ? compileSeccompFilter(spec)?.toString('base64') : undefined;
+  // Flags are the runtime's to give to the kernel, a listener is its to connect.
+  const plain = spec.flags === undefined && spec.listenerPath === undefined;
+  const bpf = plain ? compileSeccompFilter(spec)?.toString('base64') : undefined;
   const result: ContainerSeccomp = { spec, bpf };
   if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value ?? '');
   cache.set(key, result);
@@ -88,13 +89,15 @@ function kernelAtLeast([major, minor]: readonly [number, number]): boolean {
 }
 
 /**
- * A profile of the user's, in Docker's format (JSON).
+ * A profile of the user's, in Docker's format (JSON); undefined when it says nothing.
  * @throws invalidParameter when it is not one
  */
-export function customSeccomp(json: string, capabilities: readonly string[]): ContainerSeccomp {
+export function customSeccomp(json: string, capabilities: readonly string[]): ContainerSeccomp | undefined {
+  const profile = parseSeccompProfile(json);
+  if (profile === undefined) return undefined;
   const digest = createHash('sha256').update(json).digest('hex');
   return cached(`${digest} ${[...capabilities].sort().join()}`, () =>
-    resolveProfile(parseSeccompProfile(json), new Set(capabilities)),
+    resolveProfile(profile, new Set(capabilities)),
   );
 }
 

@@ -1,5 +1,5 @@
 /** A container's OCI runtime spec from its Docker configuration. */
-import { invalidParameter, system } from '../errdefs/index.ts';
+import { system } from '../errdefs/index.ts';
 import { containerCapabilities } from './capabilities.ts';
 import { defaultMounts, type MountInput } from './default-mounts.ts';
 import { injectDevices } from './device-requests.ts';
@@ -27,6 +27,7 @@ import type {
   SpecNamespace,
   SpecProcess,
 } from './spec-types.ts';
+import { checkSysctls } from './sysctls.ts';
 
 const OCI_VERSION = '1.0.2';
 /** Where `--init` puts its program in the container. */
@@ -65,6 +66,9 @@ export function generateSpec(input: SpecInput): GeneratedSpec {
   const seccomp = chooseSeccomp(input, security, capabilities.names, host);
   const init = usesInit(input);
   const remapped = input.namespaces?.user !== undefined;
+  if (remapped && security.writableCgroups !== undefined) {
+    throw system('option WritableCgroups conflicts with user namespaces and rootless mode');
+  }
   const spec: Spec = {
     ociVersion: OCI_VERSION,
     process: makeProcess(input, security, capabilities.names, host, warnings),
@@ -174,8 +178,8 @@ function makeLinux(input: SpecInput, resources: SpecHostConfig, host: HostFacts)
     resources: { devices: devices.rules, ...specResources(resources) },
     ...(Object.keys(sysctl).length > 0 ? { sysctl } : {}),
     ...(propagation === undefined ? {} : { rootfsPropagation: propagation }),
-    maskedPaths: privileged ? [] : (hostConfig.MaskedPaths ?? MASKED_PATHS),
-    readonlyPaths: privileged ? [] : (hostConfig.ReadonlyPaths ?? READONLY_PATHS),
+    maskedPaths: hostConfig.MaskedPaths ?? (privileged ? [] : MASKED_PATHS),
+    readonlyPaths: hostConfig.ReadonlyPaths ?? (privileged ? [] : READONLY_PATHS),
   };
 }
 
@@ -238,12 +242,8 @@ function makeSysctls(
   // The spec got a field for it in 1.1 only; the sysctl is the host's root's to write.
   if (config.Domainname && hostConfig.UTSMode !== 'host' && namespaces?.user === undefined)
     out['kernel.domainname'] = config.Domainname;
-  for (const [name, value] of Object.entries(hostConfig.Sysctls ?? {})) {
-    if (mode === 'host' && name.startsWith('net.')) {
-      throw invalidParameter(`sysctl "${name}" not allowed in host network namespace`);
-    }
-    out[name] = value;
-  }
+  checkSysctls(hostConfig.Sysctls ?? {}, hostConfig);
+  Object.assign(out, hostConfig.Sysctls);
   return out;
 }
 

@@ -44,7 +44,7 @@ test('what is not there is refused in Docker’s words', () => {
   assert.throws(() => ids('bob:eves'), {
     message: 'unable to find group eves: no matching entries in group file',
   });
-  assert.throws(() => ids('0', ['eves']), /unable to find group eves/);
+  assert.throws(() => ids('0', ['eves']), /Unable to find group eves/);
   assert.throws(() => ids('4294967295'), { message: 'uids and gids must be in range 0-2147483647' });
   assert.throws(() => ids('-1'), /must be in range/);
 });

@@ -95,7 +95,7 @@ export function resolveUser(root: RootedDir, user: string, groupAdd: readonly st
   else if (entry !== undefined) {
     supplementary = groups.filter(({ members }) => members.includes(entry.name)).map((group) => group.gid);
   }
-  const added = groupAdd.map((name) => findGroup(groups, name, parseId(name)));
+  const added = groupAdd.map((name) => findGroup(groups, name, parseId(name), 'Unable'));
   return {
     uid,
     gid,
@@ -104,11 +104,17 @@ export function resolveUser(root: RootedDir, user: string, groupAdd: readonly st
   };
 }
 
-function findGroup(groups: GroupEntry[], name: string, gidGiven: number | undefined): number {
+/** @param unable Docker's message begins with a capital letter for `--group-add` and with a small one for `--user` */
+function findGroup(
+  groups: GroupEntry[],
+  name: string,
+  gidGiven: number | undefined,
+  unable: 'unable' | 'Unable' = 'unable',
+): number {
   if (gidGiven !== undefined) return gidGiven;
   const group = groups.find((entry) => entry.name === name);
   if (group === undefined) {
-    throw invalidParameter(`unable to find group ${name}: no matching entries in group file`);
+    throw invalidParameter(`${unable} to find group ${name}: no matching entries in group file`);
   }
   return group.gid;
 }
