@@ -18,6 +18,7 @@ import { TreeExtractor } from './extract.ts';
 import { type Sink, TreePacker } from './pack.ts';
 import { baseName, cleanPath, openParent, type PathStat, pathInView, statPath } from './path-stat.ts';
 import { explainSystemError } from './system-error.ts';
+import { asContainersRoot } from './view.ts';
 
 const PACKING = { times: 'seconds', trustedXattrs: false } as const;
 
@@ -102,8 +103,8 @@ export async function put(
       ids,
     });
     try {
-      await parse(new TarParser(extractor), input);
-      extractor.finish();
+      await parse(new TarParser(extractor), input, ids);
+      asContainersRoot(ids, () => extractor.finish());
     } finally {
       extractor.close();
     }
@@ -123,10 +124,10 @@ function checkTarget(root: RootedDir, target: number): void {
   );
 }
 
-async function parse(parser: TarParser, source: PutInput): Promise<void> {
+async function parse(parser: TarParser, source: PutInput, ids: IdMap | undefined): Promise<void> {
   const write = (chunk: Buffer): void => {
     if (source.isCancelled()) throw cancelled('the copy was cancelled');
-    if (!parser.ended) parser.write(chunk);
+    if (!parser.ended) asContainersRoot(ids, () => parser.write(chunk));
   };
   const { head, all } = await peekSource(source.input());
   const decompressor = createDecompressor(detectCompression(head));

@@ -15,8 +15,8 @@ import {
   openInRoot,
   RootedDir,
   setMountReadOnly,
-  takeFsIds,
   toOutside,
+  withFsIds,
 } from '../linux/index.ts';
 
 /** A mount the user asked for. */
@@ -51,19 +51,22 @@ export interface ViewPlan {
 
 /** Runs `fn` with the view's root, which is gone afterwards. */
 export async function withView<T>(plan: ViewPlan, fn: (root: RootedDir) => Promise<T> | T): Promise<T> {
-  const { ids } = plan;
-  // This thread does one thing at a time. What the machine's root makes would have no owner in there (EOVERFLOW).
-  const undo = ids && takeFsIds(toOutside(ids.uids, 0) ?? 0, toOutside(ids.gids, 0) ?? 0);
+  const make = (): number => (plan.mounts.length === 0 ? cloneless(plan) : assemble(plan));
+  const root = RootedDir.fromFd(asContainersRoot(plan.ids, make));
   try {
-    const root = RootedDir.fromFd(plan.mounts.length === 0 ? cloneless(plan) : assemble(plan));
-    try {
-      return await fn(root);
-    } finally {
-      root.close();
-    }
+    return await fn(root);
   } finally {
-    undo?.();
+    root.close();
   }
+}
+
+/**
+ * Runs the synchronous `fn` with this thread making files as the container's root: what the machine's root makes would
+ * have no owner in an idmapped mount (EOVERFLOW). Only that long: while one copy waits, this thread goes on with another.
+ */
+export function asContainersRoot<T>(ids: IdMap | undefined, fn: () => T): T {
+  if (ids === undefined) return fn();
+  return withFsIds(toOutside(ids.uids, 0) ?? 0, toOutside(ids.gids, 0) ?? 0, fn);
 }
 
 /** The root file system alone: its own clone will do. */
