@@ -243,10 +243,7 @@ export class ContainerService {
   }
 
   top(id: string, psArgs: string): Promise<ContainerTopResponse> {
-    const { record } = this.#containers.get(id);
-    if (!isRunning(record)) throw conflict(`container ${record.id} is not running`);
-    this.#deps.onEvent('top', record);
-    return top(this.#deps, record, psArgs);
+    return top(this.#deps, () => this.#containers.get(id), psArgs);
   }
 
   async inspect(id: string, options: { size: boolean }): Promise<ContainerInspect> {
