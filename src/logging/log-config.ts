@@ -17,6 +17,8 @@ interface DriverFacts {
   keys: readonly string[];
   /** Checks the values. @throws Error in moby's words */
   check?: (config: Config) => void;
+  /** It is done before anything is said of unknown options. */
+  first?: boolean;
   /** How moby says that it does not know an option. */
   unknown: (key: string) => string;
   /** It sends to a server. */
@@ -45,6 +47,7 @@ const DRIVERS: Readonly<Record<string, DriverFacts>> = {
   gelf: {
     keys: GELF_KEYS,
     check: parseGelfOptions,
+    first: true,
     unknown: (key) => `unknown log opt ${JSON.stringify(key)} for gelf log driver`,
     remote: true,
   },
@@ -85,6 +88,7 @@ export function validateLogConfig({ Type: driver = '', Config: config = {} }: Lo
   const facts = DRIVERS[driver];
   try {
     checkBuiltIn(config);
+    if (facts?.first) facts.check?.(config);
     if (facts === undefined) throw new Error(`logger: no log driver named '${driver}' is registered`);
     const known = [...COMMON, ...BUILT_IN, ...CACHE_KEYS, ...facts.keys];
     const unknown = Object.keys(config).find((key) => !known.includes(key));
