@@ -4,26 +4,31 @@ import {
   arrayOf,
   bool,
   type Decoder,
+  duration,
+  embedded,
   int,
   mapOf,
   nameSet,
+  plainInt,
   str,
   stringMap,
   stringOrStrings,
   strings,
   struct,
+  uint,
+  uint16,
 } from './schema.ts';
 
 const throttleDevices = arrayOf(struct('ThrottleDevice', { Path: str, Rate: int }), '[]*ThrottleDevice');
 
-const restartPolicy = struct('RestartPolicy', { Name: str, MaximumRetryCount: int });
+const restartPolicy = struct('container.RestartPolicy', { Name: str, MaximumRetryCount: plainInt });
 
-const resources: Record<string, Decoder> = {
+const resources: Readonly<Record<string, Decoder>> = embedded('Resources', {
   CpuShares: int,
   Memory: int,
   CgroupParent: str,
-  BlkioWeight: int,
-  BlkioWeightDevice: arrayOf(struct('WeightDevice', { Path: str, Weight: int }), '[]*WeightDevice'),
+  BlkioWeight: uint16,
+  BlkioWeightDevice: arrayOf(struct('WeightDevice', { Path: str, Weight: uint16 }), '[]*WeightDevice'),
   BlkioDeviceReadBps: throttleDevices,
   BlkioDeviceWriteBps: throttleDevices,
   BlkioDeviceReadIOps: throttleDevices,
@@ -62,7 +67,7 @@ const resources: Record<string, Decoder> = {
   CpuPercent: int,
   IOMaximumIOps: int,
   IOMaximumBandwidth: int,
-};
+});
 
 const driverConfig = struct('Driver', { Name: str, Options: stringMap });
 
@@ -94,7 +99,7 @@ const mount = struct('Mount', {
   ClusterOptions: anything,
 });
 
-const hostConfig = struct('HostConfig', {
+const hostConfig = struct('container.HostConfig', {
   ...resources,
   Init: bool,
   Binds: strings,
@@ -110,7 +115,7 @@ const hostConfig = struct('HostConfig', {
   VolumeDriver: str,
   VolumesFrom: strings,
   Mounts: arrayOf(mount, '[]mount.Mount'),
-  ConsoleSize: arrayOf(int, '[2]uint'),
+  ConsoleSize: arrayOf(uint, '[2]uint'),
   Annotations: stringMap,
   CapAdd: stringOrStrings,
   CapDrop: stringOrStrings,
@@ -142,7 +147,7 @@ const hostConfig = struct('HostConfig', {
   ReadonlyPaths: strings,
 });
 
-const endpointSettings = struct('EndpointSettings', {
+const endpointSettings = struct('network.EndpointSettings', {
   IPAMConfig: struct('EndpointIPAMConfig', { IPv4Address: str, IPv6Address: str, LinkLocalIPs: strings }),
   Links: strings,
   MacAddress: str,
@@ -167,19 +172,19 @@ const containerConfig: Record<string, Decoder> = {
   AttachStdin: bool,
   AttachStdout: bool,
   AttachStderr: bool,
-  ExposedPorts: nameSet,
+  ExposedPorts: mapOf(anything, 'nat.PortSet'),
   Tty: bool,
   OpenStdin: bool,
   StdinOnce: bool,
   Env: strings,
   Cmd: stringOrStrings,
-  Healthcheck: struct('HealthConfig', {
+  Healthcheck: struct('HealthcheckConfig', {
     Test: strings,
-    Interval: int,
-    Timeout: int,
-    Retries: int,
-    StartPeriod: int,
-    StartInterval: int,
+    Interval: duration,
+    Timeout: duration,
+    Retries: plainInt,
+    StartPeriod: duration,
+    StartInterval: duration,
   }),
   ArgsEscaped: bool,
   Image: str,
@@ -191,12 +196,12 @@ const containerConfig: Record<string, Decoder> = {
   OnBuild: strings,
   Labels: stringMap,
   StopSignal: str,
-  StopTimeout: int,
+  StopTimeout: plainInt,
   Shell: stringOrStrings,
 };
 
-export const createRequest = struct('CreateRequest', {
-  ...containerConfig,
+export const createRequest = struct('container.CreateRequest', {
+  ...embedded('Config', containerConfig),
   HostConfig: hostConfig,
   NetworkingConfig: struct('NetworkingConfig', {
     EndpointsConfig: mapOf(endpointSettings, 'map[string]*network.EndpointSettings'),
@@ -218,7 +223,7 @@ export const execConfig = struct('ExecCreateRequest', {
   AttachStdin: bool,
   AttachStdout: bool,
   AttachStderr: bool,
-  ConsoleSize: arrayOf(int, '[2]uint'),
+  ConsoleSize: arrayOf(uint, '[2]uint'),
   DetachKeys: str,
   Tty: bool,
   Env: strings,
@@ -231,7 +236,7 @@ export const execConfig = struct('ExecCreateRequest', {
 export const execStartRequest = struct('ExecStartRequest', {
   Detach: bool,
   Tty: bool,
-  ConsoleSize: arrayOf(int, '[2]uint'),
+  ConsoleSize: arrayOf(uint, '[2]uint'),
 });
 
 export const networkCreateRequest = struct('CreateRequest', {

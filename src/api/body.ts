@@ -20,7 +20,8 @@ export async function readJson(req: IncomingMessage, decoder: Decoder): Promise<
   if (!hasBody(req)) return undefined;
   const text = (await readAll(req)).toString('utf8');
   if (text.trim() === '') throw invalidParameter('invalid JSON: got EOF while reading request body');
-  return decodeBody(decoder, parseJson(text));
+  // Go leaves a struct as it is for `null`.
+  return decodeBody(decoder, parseJson(text) ?? {});
 }
 
 /** A body that is read whatever its content type, as `/auth` does. */
@@ -69,7 +70,11 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (err) {
-    throw invalidParameter(`invalid JSON: ${goSyntaxError(text, (err as Error).message)}`);
+    const { message } = err as Error;
+    if (/after JSON|non-whitespace character after/.test(message)) {
+      throw invalidParameter('unexpected content after JSON');
+    }
+    throw invalidParameter(`invalid JSON: ${goSyntaxError(text, message)}`);
   }
 }
 
@@ -78,7 +83,10 @@ function goSyntaxError(text: string, message: string): string {
   const cutShort = position !== undefined && Number(position) >= text.trimEnd().length;
   if (cutShort || /end of JSON input|Unterminated string/.test(message)) return 'unexpected EOF';
   const token = /Unexpected token '?(.)/su.exec(message)?.[1] ?? text[Number(position ?? 0)] ?? '';
-  if (/after JSON|non-whitespace character after/.test(message)) return 'unexpected content after JSON';
+  if (/property name/.test(message)) {
+    const found = text[Number(position ?? 0)] ?? '';
+    return `invalid character '${found}' looking for beginning of object key string`;
+  }
   return `invalid character '${token}' looking for beginning of value`;
 }
 

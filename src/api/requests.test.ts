@@ -168,17 +168,32 @@ test("a broken body is refused with Docker's words", async () => {
     ['x', "invalid JSON: invalid character 'x' looking for beginning of value"],
     [
       '{"Tty":"x"}',
-      'invalid JSON: json: cannot unmarshal string into Go struct field CreateRequest.Tty of type bool',
+      'invalid JSON: json: cannot unmarshal string into Go struct field CreateRequest.Config.Tty of type bool',
     ],
     [
       '{"Image":"x","HostConfig":{"Memory":"1g"}}',
-      'invalid JSON: json: cannot unmarshal string into Go struct field HostConfig.HostConfig.Memory of type int64',
+      'invalid JSON: json: cannot unmarshal string into Go struct field HostConfig.HostConfig.Resources.Memory of type int64',
     ],
     [
       '{"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":80}]}}}',
       'invalid JSON: json: cannot unmarshal number into Go struct field PortBinding.HostConfig.PortBindings.HostPort of type string',
     ],
     ['{}', 'config cannot be empty in order to create a container'],
+    ['null', 'config cannot be empty in order to create a container'],
+    ['{"a":1}x', 'unexpected content after JSON'],
+    ['[]', 'invalid JSON: json: cannot unmarshal array into Go value of type container.CreateRequest'],
+    [
+      '{"HostConfig":{"BlkioWeight":-1}}',
+      'invalid JSON: json: cannot unmarshal number -1 into Go struct field HostConfig.HostConfig.Resources.BlkioWeight of type uint16',
+    ],
+    [
+      '{"Cmd":5}',
+      'invalid JSON: json: cannot unmarshal number into Go struct field CreateRequest.Config.Cmd of type string',
+    ],
+    [
+      '{"Healthcheck":{"Interval":"1s"}}',
+      'invalid JSON: json: cannot unmarshal string into Go struct field HealthcheckConfig.Config.Healthcheck.Interval of type time.Duration',
+    ],
   ] as const) {
     const [status, said] = await messageOf('POST', '/containers/create', body);
     assert.equal(status, 400);

@@ -135,7 +135,7 @@ export function containerRoutes(backends: Backends): Route[] {
       handler: async (r) => {
         const update = optional(containers(), 'update');
         const changes = await r.body<ContainerUpdateRequest>(updateRequest);
-        if (!changes) throw invalidParameter('invalid JSON: EOF');
+        if (!changes) throw invalidParameter('invalid JSON: got EOF while reading request body');
         if (typeof changes.PidsLimit === 'number' && changes.PidsLimit <= 0) changes.PidsLimit = 0;
         r.json(200, await update(r.param('id'), changes));
       },
@@ -234,7 +234,7 @@ function clientOf(r: ApiRequest): string {
 
 async function create(r: ApiRequest, containers: ContainerBackend): Promise<void> {
   const config = await r.body<ContainerCreateRequest>(createRequest);
-  if (!config) throw invalidParameter('invalid JSON: EOF');
+  if (!config) throw invalidParameter('invalid JSON: got EOF while reading request body');
   if (!configFields.some((field) => field in config)) {
     throw invalidParameter('config cannot be empty in order to create a container');
   }
