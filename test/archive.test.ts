@@ -136,6 +136,32 @@ describe('files of containers', () => {
     assert.match(String(bad.body), /extraction point is not a directory/);
   });
 
+  test('our own cp says what docker’s says, and brings every kind of file', { skip: own }, async () => {
+    const wharf = engine().cli('wharf');
+    await run('ours', 'mkdir -p /fx/d; mkfifo /fx/p; mknod /fx/n c 1 3; echo x > /fx/d/f; touch /done');
+    await ready('ours', '/done');
+    const source = file('ours.txt');
+    // A refusal comes while the archive is still being sent.
+    for (const [from, to, words] of [
+      [source, 'ours:/none/x/y', 'Could not find the file /none/x in container ours'],
+      ['ours:/none', join(host, 'none'), 'Could not find the file /none in container ours'],
+      [source, 'ours:/none/', 'no such directory'],
+      [host, 'ours:/done', 'cannot copy directory'],
+    ] as const) {
+      const [theirs, mine] = [await docker().run(['cp', from, to]), await wharf.run(['cp', from, to])];
+      assert.ok(theirs.stderr.includes(words), theirs.stderr);
+      assert.deepEqual([mine.code, mine.stderr.includes(words)], [theirs.code, true], mine.stderr);
+    }
+    const out = join(host, 'ours');
+    await wharf.ok('cp', 'ours:/fx', out);
+    assert.deepEqual(
+      [statSync(join(out, 'p')).isFIFO(), statSync(join(out, 'n')).isCharacterDevice()],
+      [true, true],
+    );
+    await wharf.ok('cp', 'ours:/', join(host, 'whole'));
+    assert.equal(readFileSync(join(host, 'whole/fx/d/f'), 'utf8'), 'x\n');
+  });
+
   test('symlinks swapped meanwhile lead nowhere but into the container', { skip: own }, async () => {
     writeFileSync(join(host, 'secret'), 'of the host');
     // In the container: the name leads by turns into it and to where the host's file lies, a hundred times a second and more.

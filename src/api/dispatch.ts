@@ -90,7 +90,8 @@ export function createDispatcher(options: DispatchOptions): Dispatcher {
     }
     const body = `${JSON.stringify(errorBody(err))}\n`;
     res.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) });
-    res.end(req.method === 'HEAD' ? undefined : body);
+    if (req.complete || req.method === 'HEAD') res.end(req.method === 'HEAD' ? undefined : body);
+    else endAfterRequest(req, res, body);
   };
 
   const handle: Dispatcher['handle'] = (req, res, upgraded) => {
@@ -153,6 +154,24 @@ function decodePath(path: string): string {
   } catch {
     throw invalidParameter(`invalid URL escape in path ${JSON.stringify(path)}`);
   }
+}
+
+/** Milliseconds that a client may go on sending after it was answered. */
+const LINGER_MS = 2000;
+
+/**
+ * Answers a client that is still sending its body, and takes what it sends meanwhile: closing the connection at once
+ * would reset it, and the client might never see why (RFC 9112, section 9.6).
+ */
+function endAfterRequest(req: IncomingMessage, res: ServerResponse, body: string): void {
+  const timer = setTimeout(() => res.end(), LINGER_MS);
+  const done = (): void => {
+    clearTimeout(timer);
+    res.end();
+  };
+  req.once('end', done).once('close', done).once('error', done);
+  res.write(body);
+  req.resume();
 }
 
 function pageNotFound(req: IncomingMessage, res: ServerResponse): void {

@@ -59,7 +59,7 @@ function* packEntry(
     mode: Number(stat.mode & 0o7777n),
     uid: Number(stat.uid),
     gid: Number(stat.gid),
-    mtime: stat.mtimeNs,
+    mtime: stat.mtimeNs - (stat.mtimeNs % 1_000_000_000n), // whole seconds, as docker: a header less for each file
   };
   if (type === 'file') {
     const inode = `${stat.dev}:${stat.ino}`;

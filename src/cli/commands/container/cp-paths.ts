@@ -51,6 +51,8 @@ export function archiveName(path: string): string {
 
 /** Puts another root name in a member's name. @returns the name relative to where it is unpacked */
 export function renameRoot(member: string, name: string | undefined): string {
+  // The container's root: `/`, `/bin`, …
+  if (name !== undefined && member.startsWith('/')) return member === '/' ? name : name + member;
   const clean = member.replace(/^(\.?\/)+/, '');
   if (name === undefined) return clean === '' ? '.' : clean;
   if (member === '.' || member === './' || member.startsWith('./'))

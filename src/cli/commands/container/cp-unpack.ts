@@ -2,6 +2,7 @@
  * Unpacks an archive that came from a container. What is in it was chosen by whoever controls the container: no
  * member may lie outside the destination, and none is written through a symbolic link below it.
  */
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   createWriteStream,
@@ -17,7 +18,7 @@ import {
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { readTar, type TarMember } from '../../../oci/index.ts';
+import { readTar, type TarEntry, type TarMember } from '../../../oci/index.ts';
 import { CliError } from '../../errors.ts';
 import { fileError } from '../files.ts';
 import { type Placement, renameRoot } from './cp-paths.ts';
@@ -46,13 +47,13 @@ function memberPath(root: string, name: string): string {
 }
 
 /** Makes way for a member: what is there goes, unless both are directories. */
-function makeWay(path: string, directory: boolean): boolean {
+function makeWay(path: string, directory: boolean, root: string): boolean {
   const old = lstatSync(path, { throwIfNoEntry: false });
   if (!old) return false;
   if (old.isDirectory() && directory) return true;
   if (old.isDirectory() || directory) {
     throw new CliError(
-      `cannot overwrite ${directory ? 'non-directory' : 'directory'} ${JSON.stringify(path)} with ${directory ? 'directory' : 'non-directory'}`,
+      `cannot overwrite ${directory ? 'non-directory' : 'directory'} ${JSON.stringify(path)} with ${directory ? 'directory' : 'non-directory'} ${JSON.stringify(root)}`,
     );
   }
   rmSync(path);
@@ -75,7 +76,7 @@ export async function unpack(
       if (owners) lchownSync(path, entry.uid, entry.gid);
       if (entry.type === 'symlink') lutimesSync(path, time, time);
       else if (entry.type === 'directory') directories.push({ path, time, mode: entry.mode });
-      else if (entry.type === 'file') {
+      else if (entry.type !== 'link') {
         chmodSync(path, entry.mode);
         utimesSync(path, time, time);
       }
@@ -91,6 +92,13 @@ export async function unpack(
   }
 }
 
+/** A fifo or device. Node has no call for it; who may not make devices is told so by the kernel. */
+function makeNode(path: string, { type, devMajor, devMinor }: TarEntry): void {
+  const kind = type === 'fifo' ? ['p'] : [type === 'char' ? 'c' : 'b', String(devMajor), String(devMinor)];
+  const { status, stderr } = spawnSync('mknod', ['-m', '0600', '--', path, ...kind], { encoding: 'utf8' });
+  if (status !== 0) throw new CliError(stderr?.trim() || `cannot make ${path}: mknod is not on this machine`);
+}
+
 async function writeMember(
   member: TarMember,
   path: string,
@@ -98,7 +106,7 @@ async function writeMember(
   name: string | undefined,
 ): Promise<boolean> {
   const { entry } = member;
-  const existed = makeWay(path, entry.type === 'directory');
+  const existed = makeWay(path, entry.type === 'directory', root);
   switch (entry.type) {
     case 'directory':
       if (!existed) mkdirSync(path, { mode: 0o700 });
@@ -117,6 +125,7 @@ async function writeMember(
       return false;
     }
     default:
-      return false; // devices and fifos are not made on the host
+      makeNode(path, entry);
+      return true;
   }
 }

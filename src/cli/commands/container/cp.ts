@@ -61,7 +61,7 @@ async function* counted(source: AsyncIterable<Buffer>, count: { bytes: number })
 
 function tellDone(cli: Cli, flags: FlagValues, bytes: number, target: string): void {
   const quiet = flags.changed('quiet') ? flags.bool('quiet') : !cli.err.isTerminal;
-  if (!quiet) cli.err.line(`Successfully copied ${humanSize(bytes)} to ${target}`);
+  if (!quiet) cli.err.line(`Successfully copied ${humanSize(bytes, 3)} to ${target}`);
 }
 
 async function copyFrom(
@@ -94,7 +94,10 @@ async function copyFrom(
       `invalid output path: directory ${JSON.stringify(placement.directory)} does not exist`,
     );
   const count = { bytes: 0 };
-  await unpack(counted(response.body(), count), { placement, owners: flags.bool('archive') });
+  await unpack(counted(response.body(), count), {
+    placement,
+    owners: flags.bool('archive') && process.geteuid?.() === 0,
+  });
   tellDone(cli, flags, count.bytes, local);
 }
 
