@@ -186,13 +186,26 @@ describe('files of containers', () => {
   });
 
   test('export is the whole root file system without what is mounted; import makes it an image', async () => {
-    await run('whole', 'echo kept > /kept; rm /bin/vi; echo hidden > /vol/hidden; touch /done', '-v', '/vol');
+    await run(
+      'whole',
+      'echo kept > /kept; rm /bin/vi; echo hidden > /vol/hidden; touch /done',
+      '-v',
+      '/vol',
+      '-v',
+      '/a/mount/point',
+    );
     await ready('whole', '/done');
     const tar = join(host, 'x.tar');
     await docker().ok('export', '-o', tar, 'whole');
     const names = (await ok(['tar', 'tf', tar])).split('\n');
     assert.ok(names.includes('kept') && names.includes('bin/busybox') && names.includes('vol/'));
     assert.ok(!names.some((name) => /^bin\/vi$|hidden|^proc\/./.test(name)));
+    // What is mounted on is as Docker makes it, for it stays in images of the container.
+    const made = (await ok(['tar', 'tvf', tar])).split('\n').filter((line) => / (?:vol|a\/.*)\/$/.test(line));
+    assert.deepEqual(
+      made.map((line) => line.slice(0, 10)),
+      ['drwxr-xr-x', 'drwxr-xr-x', 'drwxr-xr-x'],
+    );
     await docker().ok('import', '-c', 'CMD ["cat", "/kept"]', tar, 'imported:1');
     assert.equal(await docker().ok('run', '--rm', 'imported:1'), 'kept');
     assert.match(await docker().ok('diff', 'whole'), /^A \/done$/m);

@@ -25,6 +25,7 @@ import {
 import type { Container } from './container.ts';
 import type { ContainerDeps, MountOwner } from './deps.ts';
 import { linkEnvironment, linkRequests } from './links.ts';
+import { makeMountPoints } from './mount-points.ts';
 import { mountTable, type ResolvedMount } from './mount-table.ts';
 import { type ContainerPaths, containerPaths } from './paths.ts';
 import { containerSpec, donorOf, joinedNamespaces } from './spec-input.ts';
@@ -102,6 +103,7 @@ function prepare(
   const netns = allocation.sandbox === 'own' ? network.netnsPath(record.id) : namespaces.network;
   const root = RootedDir.open(paths.rootfs);
   try {
+    makeMountPoints(root, sources, ownerIds(userns));
     const { spec, warnings } = containerSpec(deps, record, {
       root,
       rootfs: paths.rootfs,
