@@ -1,12 +1,16 @@
 #include "oom.h"
 #include "control.h"
+#include "process.h"
 #include "scope.h"
 #include "shim.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 /* How long the kernel gets for the kill it has announced. */
 enum { SETTLE_MS = 10, SETTLE_TRIES = 10 };
@@ -36,15 +40,20 @@ static long long find_number(const char *text, const char *key)
 	return -1;
 }
 
-static long long read_number(const struct oom *oom, const char *file, const char *key)
+static long long read_number_of(const char *directory, const char *file, const char *key)
 {
 	char text[1024];
-	auto_close int fd = open_file(oom->directory, file, O_RDONLY);
+	auto_close int fd = open_file(directory, file, O_RDONLY);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
 	if (n <= 0)
 		return -1;
 	text[n] = '\0';
 	return find_number(text, key);
+}
+
+static long long read_number(const struct oom *oom, const char *file, const char *key)
+{
+	return read_number_of(oom->directory, file, key);
 }
 
 static long long count_kills(const struct oom *oom)
@@ -82,7 +91,7 @@ bool oom_facts(const struct shim *shim, struct text *line)
 {
 	const struct oom *oom = &shim->oom;
 	long long kills = count_kills(oom);
-	bool gone = kills < 0;
+	bool gone = kills < oom->told;
 	if (gone)
 		kills = oom->told;
 	if (kills <= 0)
@@ -166,6 +175,43 @@ static int legacy_event(const char *directory)
 	return take_fd(&event);
 }
 
+void oom_prepare(struct shim *shim)
+{
+	struct oom *oom = &shim->oom;
+	oom->limit = oom->peak = -1;
+	for (int i = 0; i < shim->options.cgroup_count && !oom->ancestor; i++) {
+		char *path = strdup(shim->options.cgroups[i]);
+		for (char *slash = path ? strrchr(path, '/') : NULL; slash && slash != path; slash = strrchr(path, '/')) {
+			*slash = '\0';
+			oom->ancestor_kills = read_number_of(path, "memory.events", "oom_kill");
+			if (oom->ancestor_kills >= 0) {
+				oom->ancestor = path;
+				path = NULL;
+				break;
+			}
+		}
+		free(path);
+	}
+}
+
+/*
+ * Where systemd removes a group as soon as it is empty, one that did not last has taken its counts along. The group above
+ * has them: a process that was killed, while somebody below it was killed for lack of memory, is taken for him.
+ */
+static void ask_ancestor(struct shim *shim)
+{
+	struct oom *oom = &shim->oom;
+	int status = shim->init->status;
+	bool gone = !oom->directory || count_kills(oom) < 0;
+	if (!oom->ancestor || !gone || oom->told > 0 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		return;
+	long long kills = read_number_of(oom->ancestor, "memory.events", "oom_kill") - oom->ancestor_kills;
+	if (kills <= 0)
+		return;
+	oom->told = kills;
+	tell(shim, false);
+}
+
 void oom_watch(struct shim *shim)
 {
 	struct oom *oom = &shim->oom;
@@ -188,9 +234,9 @@ bool oom_end(struct shim *shim)
 	loop_cancel(&shim->loop, &oom->settle);
 	if (oom->source.ready)
 		loop_unwatch_close(&shim->loop, &oom->source);
-	if (!oom->directory && !find_directory(shim))
-		return false;
-	tell_news(shim);
+	if (oom->directory || find_directory(shim))
+		tell_news(shim);
+	ask_ancestor(shim);
 	return oom->told > 0;
 }
 

@@ -19,7 +19,12 @@ struct oom {
 	long long told;        /* kills the daemons were told of */
 	/* As they were then, -1 for none. Where systemd made the cgroup it removes it too, as soon as it is empty. */
 	long long limit, peak;
+	char *ancestor; /* nearest group above that was there before the container (v2), whose counts include all below */
+	long long ancestor_kills;
 };
+
+/* Call it before the container is made. */
+void oom_prepare(struct shim *shim);
 
 /* Call it when the container runs. Kills that happened already are told at once. */
 void oom_watch(struct shim *shim);

@@ -326,6 +326,11 @@ static void start_by_runtime(struct process *p, int report)
 {
 	struct shim *shim = p->shim;
 	struct oom_score own = oom_score_of(getpid()), score = p->id ? oom_score_of(shim->init->pid) : own;
+	/* The container is not to be spared because the daemon is; crun takes a 0 in the spec for nothing said. */
+	if (!p->id)
+		oom_prepare(shim);
+	if (!p->id && own.length > 0 && own.text[0] == '-')
+		score = (struct oom_score){.text = "0", .length = 1};
 	oom_score_set(&score);
 	p->runtime_pid = runtime_start(p, report);
 	int problem = errno;
