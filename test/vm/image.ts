@@ -90,7 +90,8 @@ Conflicts=shutdown.target
 
 [Service]
 ExecStart=/usr/local/sbin/vm-agent
-Environment=HOME=/root LC_ALL=C.UTF-8
+Environment=HOME=/root LC_ALL=C.UTF-8 DOCKER_HOST=unix:///run/wharf/wharf.sock
+Environment=PATH=/opt/payload/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 OOMScoreAdjust=-900
 TasksMax=infinity
 

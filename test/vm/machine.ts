@@ -179,18 +179,20 @@ export class Machine {
   }
 
   /** Has systemd restart the machine, and waits until it is up again. */
-  async reboot(): Promise<void> {
-    const boots = this.#boots;
-    await this.run('systemctl --no-block reboot');
-    await this.#booted(boots + 1);
+  reboot(): Promise<void> {
+    return this.#restart('systemctl --no-block reboot');
   }
 
   /** Pulls the plug: nothing is written that was not, nobody is told. The machine is up again when this returns. */
-  async crash(): Promise<void> {
+  crash(): Promise<void> {
+    return this.#restart('sync; echo 1 >/proc/sys/kernel/sysrq; echo b >/proc/sysrq-trigger');
+  }
+
+  /** The agent may end before it answers. */
+  async #restart(script: string): Promise<void> {
     const boots = this.#boots;
     this.#asked++;
-    const script = Buffer.from('sync; echo 1 >/proc/sys/kernel/sysrq; echo b >/proc/sysrq-trigger');
-    this.#agent.write(`${this.#asked} 10 ${script.toString('base64')}\n`);
+    this.#agent.write(`${this.#asked} 10 ${Buffer.from(script).toString('base64')}\n`);
     await this.#booted(boots + 1);
   }
 
