@@ -57,6 +57,9 @@ export function makeRecord(
   const id = randomBytes(32).toString('hex');
   validateCreate(configRequest, hostRequest, defaults.runtimes);
   const hostConfig = hostDefaults(hostRequest, defaults);
+  // Docker writes it down so where labels could not separate anything.
+  const isOpen = hostConfig.Privileged || hostConfig.PidMode === 'host' || hostConfig.IpcMode === 'host';
+  if (isOpen) hostConfig.SecurityOpt ??= ['label=disable'];
   const config = mergeConfig(configRequest, image.config);
   const command = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (command.length === 0) {

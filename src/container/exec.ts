@@ -138,7 +138,7 @@ export class ExecService {
       OpenStdin: config.stdin,
       OpenStderr: config.stderr,
       OpenStdout: config.stdout,
-      CanRemove: state === 'exited',
+      CanRemove: false,
       ContainerID: container.id,
       DetachKeys: config.detachKeys ?? '',
       Pid: pid,

@@ -39,7 +39,7 @@ export function summarize(deps: ContainerDeps, container: Container, imageName: 
 export function ports(deps: Pick<ContainerDeps, 'network'>, container: Container): PortSummary[] {
   if (!container.running) return [];
   const map = deps.network.settings(container.id)?.Ports ?? {};
-  return Object.entries(map).flatMap(([key, bindings]) => {
+  const all = Object.entries(map).flatMap(([key, bindings]) => {
     const [port = '', type = 'tcp'] = key.split('/');
     const common = { PrivatePort: Number(port), Type: type as PortSummary['Type'] };
     if (!bindings?.length) return [common];
@@ -49,6 +49,7 @@ export function ports(deps: Pick<ContainerDeps, 'network'>, container: Container
       ...common,
     }));
   });
+  return all.sort((a, b) => a.PrivatePort - b.PrivatePort);
 }
 
 function healthText({ health }: Container): string {

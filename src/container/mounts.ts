@@ -180,7 +180,7 @@ function parseMount(mount: Mount): MountRecord {
     case undefined:
       throw invalidParameter('mount type unknown: ""');
     default:
-      throw invalidParameter(`mount type unknown: "${type}"`);
+      throw invalidParameter(`invalid mount config for type "${type}": mount type unknown`);
   }
 }
 

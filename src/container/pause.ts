@@ -18,7 +18,7 @@ export function freeze(deps: CgroupDeps, record: ContainerRecord, frozen: boolea
     else cgroup.write('freezer.state', frozen ? 'FROZEN' : 'THAWED');
   } catch (err) {
     if (!isErrno(err, 'ENOENT', 'ENODEV')) throw err;
-    if (frozen) throw conflict(`Container ${record.id} is not running`, { cause: err });
+    if (frozen) throw conflict(`container ${record.id} is not running`, { cause: err });
   }
 }
 
@@ -34,7 +34,7 @@ async function untilFrozen(deps: PauseDeps, container: Container): Promise<void>
   const cgroup = containerCgroup(deps, record);
   const due = Date.now() + PATIENCE;
   for (let wait = 1; !cgroup.frozen(); wait = Math.min(wait * 2, 50)) {
-    if (!container.running) throw conflict(`Container ${record.id} is not running`);
+    if (!container.running) throw conflict(`container ${record.id} is not running`);
     if (Date.now() > due) {
       freeze(deps, record, false);
       throw system(`Cannot pause container ${record.id}: unable to freeze`, {
@@ -59,7 +59,7 @@ export function pauseContainer(
   return container.lock.run(async () => {
     const { record } = container;
     if (record.state.status === 'paused') throw conflict(`Container ${asked} is already paused`);
-    if (!container.running) throw conflict(`Container ${asked} is not running`);
+    if (!container.running) throw conflict(`container ${asked} is not running`);
     freeze(deps, record, true);
     await untilFrozen(deps, container);
     record.state.status = 'paused';
@@ -99,7 +99,7 @@ export function pauseDuring(
   });
 }
 
-/** @throws Conflict when it is not paused */
+/** @throws System, as in Docker, when it is not paused */
 export function unpauseContainer(
   deps: PauseDeps,
   containers: ContainerStore<Container>,
@@ -107,7 +107,7 @@ export function unpauseContainer(
 ): Promise<void> {
   return container.lock.run(() => {
     const { record } = container;
-    if (record.state.status !== 'paused') throw conflict(`Container ${record.id} is not paused`);
+    if (record.state.status !== 'paused') throw system(`Container ${record.id} is not paused`);
     freeze(deps, record, false);
     record.state.status = 'running';
     containers.save(container);

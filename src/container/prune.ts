@@ -6,6 +6,9 @@ import type { ContainerStore } from './container-store.ts';
 import type { ContainerDeps } from './deps.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
+/** Docker has null for an empty list. */
+const NONE_DELETED = { ContainersDeleted: null as unknown as string[] };
+
 /** Removes the containers that do not run and match `filters` (`label`, `label!`, `until`). */
 export async function pruneContainers(
   deps: Pick<ContainerDeps, 'snapshots' | 'onPrune'>,
@@ -35,5 +38,8 @@ export async function pruneContainers(
     deleted.push(record.id);
   }
   deps.onPrune(reclaimed);
-  return { ContainersDeleted: deleted, SpaceReclaimed: reclaimed };
+  return {
+    ...(deleted.length > 0 ? { ContainersDeleted: deleted } : NONE_DELETED),
+    SpaceReclaimed: reclaimed,
+  };
 }

@@ -1,6 +1,6 @@
 /** A container in the terms of the runtime room: what its OCI config is made of. */
 import { readFileSync } from 'node:fs';
-import { conflict, invalidParameter, isKind, notFound } from '../errdefs/index.ts';
+import { conflict, invalidParameter, isKind, messageOf, notFound, system } from '../errdefs/index.ts';
 import { lastInside, RootedDir } from '../linux/index.ts';
 import {
   execProcess,
@@ -91,7 +91,7 @@ export function containerSpec(
     hostConfig,
     args: [record.path, ...record.args],
     rootfs: run.rootfs,
-    user: resolveUser(run.root, config.User ?? '', hostConfig.GroupAdd ?? []),
+    user: initUser(run.root, config.User ?? '', hostConfig.GroupAdd ?? []),
     mounts: run.mounts,
     namespaces: run.namespaces,
     ...(record.idMap ? { lastGid: lastInside(record.idMap.gids) } : {}),
@@ -103,6 +103,16 @@ export function containerSpec(
     linkEnv: run.linkEnv,
     cdi: deps.cdi,
   });
+}
+
+/** Docker answers 500 where the image lacks the user: the request was good. */
+function initUser(root: RootedDir, user: string, groups: readonly string[]): ReturnType<typeof resolveUser> {
+  try {
+    return resolveUser(root, user, groups);
+  } catch (err) {
+    if (!isKind(err, 'InvalidParameter')) throw err;
+    throw system(messageOf(err), { cause: err });
+  }
 }
 
 /** What this machine cannot give of what is asked for, told at creation. @throws InvalidParameter for bad options */

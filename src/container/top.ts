@@ -28,7 +28,7 @@ export async function top(
   if (container.restartTimer) {
     throw conflict(`Container ${record.id} is restarting, wait until the container is running`);
   }
-  if (!container.running) throw conflict(`Container ${record.id} is not running`);
+  if (!container.running) throw conflict(`container ${record.id} is not running`);
   const pids = new Set(containerCgroup(deps, record).procs());
   const processes = parsePs(await ps(args.split(' '), pids), pids);
   deps.onEvent('top', record);

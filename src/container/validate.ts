@@ -1,15 +1,16 @@
 /** What a create request may not say, in Docker's words. */
 
 import type { ContainerConfig, HostConfig } from '@docker/node-sdk';
-import { conflict, invalidParameter, messageOf } from '../errdefs/index.ts';
+import { invalidParameter, messageOf } from '../errdefs/index.ts';
 import { signalNumber } from '../linux/index.ts';
+import { checkPortBindings } from '../network/index.ts';
 import { normalizeCapabilities } from '../runtime/index.ts';
 import { validateHealth } from './health-config.ts';
 import { ON_UNHEALTHY } from './restart-backoff.ts';
 
 const RESTART_POLICIES = ['', 'no', 'always', 'unless-stopped', 'on-failure', ON_UNHEALTHY];
 
-/** @throws InvalidParameter, or Conflict for options that contradict each other */
+/** @throws InvalidParameter */
 export function validateCreate(
   config: ContainerConfig,
   hostConfig: HostConfig,
@@ -31,6 +32,7 @@ export function validateCreate(
   if (config.Hostname && (config.Hostname.length > 63 || config.Hostname.includes('\0'))) {
     throw invalidParameter(`invalid hostname: ${config.Hostname}`);
   }
+  checkPortBindings(hostConfig.PortBindings ?? {});
   validateCapabilities('CapAdd', hostConfig.CapAdd);
   validateCapabilities('CapDrop', hostConfig.CapDrop);
   for (const [path, options] of Object.entries(hostConfig.Tmpfs ?? {})) validateTmpfs(path, options);
@@ -90,24 +92,25 @@ function validateModes(config: ContainerConfig, host: HostConfig): void {
   if (joins && mode === 'container:') {
     throw invalidParameter('Invalid network mode: invalid container format container:<name|id>');
   }
-  if (joins && config.Hostname) throw conflict('conflicting options: hostname and the network mode');
+  if (joins && config.Hostname) throw invalidParameter('conflicting options: hostname and the network mode');
   if (joins && (host.Links?.length ?? 0) > 0) {
-    throw conflict(
+    throw invalidParameter(
       "conflicting options: container type network can't be used with links. This would result in undefined behavior",
     );
   }
-  if (joins && (host.Dns?.length ?? 0) > 0) throw conflict('conflicting options: dns and the network mode');
+  if (joins && (host.Dns?.length ?? 0) > 0)
+    throw invalidParameter('conflicting options: dns and the network mode');
   if (joins && (host.ExtraHosts?.length ?? 0) > 0) {
-    throw conflict('conflicting options: custom host-to-IP mapping and the network mode');
+    throw invalidParameter('conflicting options: custom host-to-IP mapping and the network mode');
   }
   if (joins && (Object.keys(host.PortBindings ?? {}).length > 0 || host.PublishAllPorts)) {
-    throw conflict('conflicting options: port publishing and the container type network mode');
+    throw invalidParameter('conflicting options: port publishing and the container type network mode');
   }
   if (joins && Object.keys(config.ExposedPorts ?? {}).length > 0) {
-    throw conflict('conflicting options: port exposing and the container type network mode');
+    throw invalidParameter('conflicting options: port exposing and the container type network mode');
   }
   if (host.UTSMode === 'host' && config.Hostname)
-    throw conflict('conflicting options: hostname and the UTS mode');
+    throw invalidParameter('conflicting options: hostname and the UTS mode');
   for (const [what, value, allowed] of [
     ['IPC', host.IpcMode ?? '', ['', 'none', 'private', 'shareable', 'host']],
     ['PID', host.PidMode ?? '', ['', 'host']],

@@ -18,7 +18,7 @@ test('signals by Docker’s names', () => {
   ];
   for (const [name, number] of cases) assert.equal(signalNumber(name), number, String(name));
   for (const bad of ['', '0', 'SIG', 'NOPE', '65', '-1', 'RTMIN+40', '9x']) {
-    assert.throws(() => signalNumber(bad), { message: `Invalid signal: ${bad}`, kind: 'InvalidParameter' });
+    assert.throws(() => signalNumber(bad), { message: `invalid signal: ${bad}`, kind: 'InvalidParameter' });
   }
 });
 

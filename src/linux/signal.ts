@@ -28,13 +28,13 @@ const NAMES = new Map<number, string>(
 
 /**
  * The number of a signal given as Docker takes it: `9`, `"9"`, `"KILL"`, `"sigkill"`, `"RTMIN+3"`.
- * @throws invalidParameter `Invalid signal: …`
+ * @throws invalidParameter `invalid signal: …`
  */
 export function signalNumber(signal: string | number): number {
   const text = String(signal).trim();
   const number = /^\d+$/.test(text) ? Number(text) : NUMBERS.get(text.toUpperCase().replace(/^SIG/, ''));
   if (number === undefined || number < 1 || number > RTMAX) {
-    throw invalidParameter(`Invalid signal: ${signal}`);
+    throw invalidParameter(`invalid signal: ${signal}`);
   }
   return number;
 }

@@ -24,7 +24,7 @@ export function parsePort(text: string): { port: number; protocol: Protocol } {
   const port = Number(digits);
   const known = (['tcp', 'udp', 'sctp'] as const).find((name) => name === protocol.toLowerCase());
   if (digits === '' || port > 65535)
-    throw invalidParameter(`invalid port specification: ${JSON.stringify(text)}`);
+    throw invalidParameter(`invalid port specification: ${JSON.stringify(text.split('/')[0])}`);
   if (known === undefined) throw invalidParameter(`invalid proto: ${protocol}`);
   return { port, protocol: known };
 }
@@ -36,6 +36,18 @@ function parseHostPort(text: string): { first: number; last: number } {
   const last = Number(end);
   if (start === '' || last > 65535 || last < first) throw invalidParameter(`invalid hostPort: ${text}`);
   return { first, last };
+}
+
+/** Throws InvalidParameter, in Docker's words, for PortBindings that no start could make. */
+export function checkPortBindings(bindings: PortMap): void {
+  for (const [key, hosts] of Object.entries(bindings)) {
+    parsePort(key);
+    for (const { HostPort = '' } of hosts ?? []) {
+      if (HostPort !== '' && !/^\d{1,5}(-\d{1,5})?$/.test(HostPort)) {
+        throw invalidParameter(`invalid port specification: ${JSON.stringify(HostPort)}`);
+      }
+    }
+  }
 }
 
 /**
