@@ -59,7 +59,7 @@ export function makeRecord(
   const hostConfig = hostDefaults(hostRequest, defaults);
   // Docker writes it down so where labels could not separate anything.
   const isOpen = hostConfig.Privileged || hostConfig.PidMode === 'host' || hostConfig.IpcMode === 'host';
-  if (isOpen) hostConfig.SecurityOpt ??= ['label=disable'];
+  if (isOpen) hostConfig.SecurityOpt = [...(hostConfig.SecurityOpt ?? []), 'label=disable'];
   const config = mergeConfig(configRequest, image.config);
   const command = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (command.length === 0) {
@@ -67,12 +67,12 @@ export function makeRecord(
       hint: 'The image has neither an entrypoint nor a command: give one after the image name',
     });
   }
-  const sharesUts = hostConfig.UTSMode === 'host' || hostConfig.NetworkMode === 'host';
-  config.Hostname ||= sharesUts
-    ? hostname()
-    : hostConfig.NetworkMode?.startsWith('container:')
-      ? ''
-      : id.slice(0, 12);
+  config.Hostname ||=
+    hostConfig.NetworkMode === 'host'
+      ? hostname()
+      : hostConfig.NetworkMode?.startsWith('container:')
+        ? ''
+        : id.slice(0, 12);
   return {
     id,
     name,

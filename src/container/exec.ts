@@ -140,7 +140,8 @@ export class ExecService {
       OpenStdout: config.stdout,
       CanRemove: false,
       ContainerID: container.id,
-      DetachKeys: config.detachKeys ?? '',
+      // Go's JSON for bytes.
+      DetachKeys: config.detachKeys ? parseDetachKeys(config.detachKeys).toString('base64') : '',
       Pid: pid,
     };
     return response;

@@ -1,6 +1,5 @@
 /** The engine in the shape of the small backends that the Engine API's routes ask for. */
 import type {
-  ContainerCreateRequest,
   EndpointSettings,
   EventMessage,
   NetworkConnectRequest,
@@ -17,7 +16,7 @@ export function engineBackends(engine: Engine) {
     containers: {
       list: engine.listContainers.bind(engine),
       inspect: containers.inspect.bind(containers),
-      create: (o: { name?: string; config: ContainerCreateRequest }) => containers.create(o),
+      create: engine.createContainer.bind(engine),
       start: containers.start.bind(containers),
       stop: containers.stop.bind(containers),
       restart: containers.restart.bind(containers),
@@ -34,7 +33,11 @@ export function engineBackends(engine: Engine) {
       pause: containers.pause.bind(containers),
       unpause: containers.unpause.bind(containers),
       update: containers.updates.update.bind(containers.updates),
-      changes: (id: string) => engine.changes(id),
+      // Docker has null for an empty list.
+      changes: async (id: string) => {
+        const changes = await engine.changes(id);
+        return changes.length > 0 ? changes : (null as unknown as typeof changes);
+      },
       commit: containers.commit.bind(containers),
       export: containers.files.export.bind(containers.files),
       statPath: containers.files.stat.bind(containers.files),

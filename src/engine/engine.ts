@@ -1,10 +1,16 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { EventMessage, OCIDescriptor, SystemDataUsageResponse } from '@docker/node-sdk';
+import type {
+  ContainerCreateRequest,
+  ContainerCreateResponse,
+  EventMessage,
+  OCIDescriptor,
+  SystemDataUsageResponse,
+} from '@docker/node-sdk';
 import { type ContainerRecord, ContainerService, type ImageFacts } from '../container/index.ts';
 import { ContentStore } from '../content/index.ts';
-import { isKind, messageOf } from '../errdefs/index.ts';
-import { type Image, ImageService } from '../image/index.ts';
+import { isKind, messageOf, notFound } from '../errdefs/index.ts';
+import { type Image, ImageService, type PlatformRequest } from '../image/index.ts';
 import { ensureHybridUsable, favorDynamicCgroups, type IdMap } from '../linux/index.ts';
 import { NetworkService } from '../network/index.ts';
 import type { Digest } from '../oci/index.ts';
@@ -288,6 +294,21 @@ export class Engine {
       if (isKind(err, 'NotFound', 'InvalidParameter')) return false;
       throw err;
     }
+  }
+
+  /** @throws NotFound, so that clients pull, when the image is there for another platform than the one asked for */
+  async createContainer(request: {
+    name?: string;
+    platform?: PlatformRequest;
+    config: ContainerCreateRequest;
+  }): Promise<ContainerCreateResponse> {
+    const { platform, config } = request;
+    try {
+      if (platform && config.Image) this.images.inspect(config.Image, { platform });
+    } catch (err) {
+      throw isKind(err, 'InvalidParameter') ? notFound(messageOf(err), { cause: err }) : err;
+    }
+    return this.containers.create(request);
   }
 
   #imageManifest(imageId: Digest): OCIDescriptor | undefined {

@@ -43,7 +43,10 @@ export function checkPortBindings(bindings: PortMap): void {
   for (const [key, hosts] of Object.entries(bindings)) {
     parsePort(key);
     for (const { HostPort = '' } of hosts ?? []) {
-      if (HostPort !== '' && !/^\d{1,5}(-\d{1,5})?$/.test(HostPort)) {
+      const [first = '', last = first] = HostPort.split('-');
+      const isPort =
+        /^\d{1,5}(-\d{1,5})?$/.test(HostPort) && Number(last) <= 65535 && Number(first) <= Number(last);
+      if (HostPort !== '' && !isPort) {
         throw invalidParameter(`invalid port specification: ${JSON.stringify(HostPort)}`);
       }
     }

@@ -11,6 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { TestEngine } from '../harness/engine.ts';
 import { accepted } from './accepted.ts';
+import { asks } from './cases/asks.ts';
 import { createAnswers } from './cases/create.ts';
 import { errors } from './cases/errors.ts';
 import { events, healthEvents } from './cases/events.ts';
@@ -22,6 +23,7 @@ import { type Difference, differences, place } from './difference.ts';
 import { type Payloads, Subject } from './subject.ts';
 
 const CASES = {
+  asks,
   system,
   inspectStates,
   inspectConfigs,

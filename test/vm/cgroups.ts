@@ -153,7 +153,7 @@ export function cgroupTests(vm: () => Machine): void {
     await vm().sh('docker rm -f old limited oom');
     await vm().until(
       'the groups to be gone',
-      '[ -z "$(find /sys/fs/cgroup/wharf /sys/fs/cgroup/system.slice -path "*wharf*[0-9a-f]" -type d)" ]',
+      '[ -z "$(find /sys/fs/cgroup/wharf /sys/fs/cgroup/system.slice -regextype posix-extended -regex ".*[0-9a-f]{64}.*" -type d)" ]',
     );
     await vm().sh('cp /tmp/daemon.json /etc/wharf/daemon.json; systemctl restart wharf');
     assert.equal(await vm().sh('docker info -f "{{.CgroupDriver}}"'), 'systemd');

@@ -1,9 +1,11 @@
 /**
- * What two engines are asked: requests in order, each with a name. Answers are compared whole: status, and the JSON field
- * by field. `$name` in a path or body stands for the id an earlier request (`as`) was answered.
+ * Requests in order, each with a name: a container with everything over its life, ends, refusals at creation, filters.
+ * `$name` in a path stands for the id an earlier request (`as`) was answered.
  */
+import { Readable } from 'node:stream';
+import type { Subject } from '../subject.ts';
 
-export interface Ask {
+interface Ask {
   /** Says what is asked; accepted differences name it. */
   readonly name: string;
   readonly method: 'GET' | 'POST' | 'DELETE' | 'HEAD' | 'PUT';
@@ -93,7 +95,7 @@ const FULL = {
   },
 };
 
-export const ASKS: readonly Ask[] = [
+const ASKS: readonly Ask[] = [
   // ---- the engine
   get('version', '/version', keys),
   get('info', '/info', keys),
@@ -117,7 +119,9 @@ export const ASKS: readonly Ask[] = [
   get('stats', '/containers/$full/stats?stream=0&one-shot=1', (answer) =>
     Object.fromEntries(Object.entries(answer as object).map(([name, value]) => [name, kind(value)])),
   ),
-  get('changes', '/containers/$full/changes'),
+  get('changes', '/containers/$full/changes', (answer) =>
+    (answer as { Path: string }[]).toSorted((a, b) => (a.Path < b.Path ? -1 : 1)),
+  ),
   post('update', '/containers/$full/update', {
     Memory: 134217728,
     MemorySwap: 268435456,
@@ -326,3 +330,26 @@ const kind = (value: unknown): unknown =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
     ? Object.keys(value).sort()
     : typeof value;
+
+/** Asks all of it. */
+export async function asks(subject: Subject): Promise<void> {
+  const began = String(Date.now() / 1000);
+  const ids = new Map<string, string>();
+  const fill = (text: string): string =>
+    text
+      .replaceAll('$began', began)
+      .replaceAll('$now', String(Math.ceil(Date.now() / 1000)))
+      .replaceAll(/\$([a-z]+)/g, (_all, name: string) => ids.get(name) ?? 'not-made')
+      .replaceAll(/[{}"[\]]/g, encodeURIComponent);
+  for (const { name, method, path, body, as, pick, quiet } of ASKS) {
+    const payload = typeof body === 'string' ? Readable.from([body]) : body;
+    const answer = await subject.ask(method, fill(path), payload);
+    const made = answer.status === 201 ? (answer.body as { Id?: string }).Id : undefined;
+    if (as && made) ids.set(as, made);
+    // What was to be refused and was not.
+    else if (made && path.startsWith('/containers/create')) await subject.discard(made);
+    if (quiet) continue;
+    const picked = answer.status < 300 && pick ? pick(answer.body) : answer.body;
+    subject.record(`asked: ${name}`, { status: answer.status, body: picked });
+  }
+}
