@@ -31,7 +31,7 @@ export const COVERAGE: ReadonlyMap<string, Coverage> = new Map<string, Coverage>
     'ContainerCreate',
     {
       needs: 'containers.create',
-      partly: 'no user namespaces, CDI devices, log drivers but json-file and none',
+      partly: 'no size limit of the writable layer (StorageOpt), no volume plugins, no images as mounts',
     },
   ],
   ['ContainerInspect', { needs: 'containers.inspect' }],

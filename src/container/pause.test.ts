@@ -11,6 +11,6 @@ test('a container that has just ended cannot be frozen; to thaw it is nothing to
     runtimes: {},
     defaultRuntime: '',
   } as const;
-  assert.throws(() => freeze(deps, record, true), /Container f+ is not running/);
+  assert.throws(() => freeze(deps, record, true), /container f+ is not running/);
   freeze(deps, record, false);
 });
